@@ -1,0 +1,1 @@
+"""BYTES: lines, blocks, directories and names; pure. The specification is docs/format.md."""
