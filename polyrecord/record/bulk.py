@@ -1,0 +1,124 @@
+"""Write many events that already have their times: imports, merges, cuts. No threads, no buffer, no clock."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from polyrecord.errors import UsageError
+from polyrecord.format.layout import OPEN_DIR, SUFFIX, TREES, check_writer
+from polyrecord.record.buffer import LINE_END
+from polyrecord.record.files import remove_if_empty
+from polyrecord.record.identity import read_manifest, session_manifest, write_manifest
+from polyrecord.record.numbering import Numbering
+from polyrecord.record.policy import BlockPolicy, RotatePolicy
+from polyrecord.record.shards import ShardSet
+from polyrecord.times import format_ts
+
+
+@dataclass(frozen=True, slots=True)
+class BulkOutcome:
+    """What a bulk write left on disk."""
+
+    events: int
+    shards: tuple[Path, ...]
+
+
+class BulkWriter:
+    """A writer whose events come with their times. All of it becomes visible at `finish`, or none of it.
+
+    As a context manager it finishes, or discards when an error is raised. The manifest says `complete` only
+    after the last shard is sealed; what an interrupted run left open is removed by the next of that id.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        writer: str,
+        *,
+        kind: str = "import",
+        index_keys: Iterable[str] = (),
+        metadata: Mapping[str, Any] | None = None,
+        blocks: BlockPolicy | None = None,
+        rotate: RotatePolicy | None = None,
+    ) -> None:
+        """`kind` and `metadata` go into the manifest; raises UsageError on a bad writer id."""
+        self.root = root
+        self.writer = check_writer(writer)
+        self._shards = ShardSet(
+            root,
+            writer,
+            rotate or RotatePolicy(),
+            time.monotonic_ns,
+            lambda: self._write_manifest(complete=False),
+        )
+        self._numbering = Numbering(self._shards.write, blocks or BlockPolicy(), index_keys)
+        options = {"kind": kind, "index_keys": list(self._numbering.declared_paths)}
+        self._manifest = session_manifest(
+            writer, time.time_ns(), {**options, "metadata": dict(metadata or {})}
+        )
+        self._finished = False
+        self._remove_interrupted()
+
+    def add(
+        self,
+        ts_ns: int,
+        event_type: str,
+        data: bytes,
+        *,
+        trace_id: str | None = None,
+        envelope: Mapping[str, str] | None = None,
+        stream: str | None = None,
+    ) -> None:
+        """Take the next event; `data` is one JSON value, encoded. Raises OSError, and ValueError on `\\n`."""
+        if b"\n" in data or b"\r" in data:
+            raise ValueError("data has a line break")
+        payload = data + LINE_END
+        self._numbering.add(ts_ns, format_ts(ts_ns), event_type, payload, trace_id, envelope, stream)
+
+    def finish(self, **metadata: Any) -> BulkOutcome:
+        """Seal everything and say in the manifest that it is complete, with more `metadata`."""
+        self._finished = True
+        self._numbering.cut()
+        self._shards.close()
+        self._manifest["metadata"].update(metadata)
+        self._write_manifest(complete=True)
+        return BulkOutcome(self._shards.events, tuple(self._shards.sealed))
+
+    def discard(self) -> None:
+        """Remove everything this run wrote, sealed shards too."""
+        self._finished = True
+        self._shards.discard()
+        for path in self._shards.sealed:
+            path.unlink(missing_ok=True)
+            remove_if_empty(path.parent)
+
+    def _write_manifest(self, *, complete: bool) -> None:
+        write_manifest(self.root, self.writer, {**self._manifest, "complete": complete})
+
+    def _remove_interrupted(self) -> None:
+        earlier = read_manifest(self.root, self.writer)
+        if earlier is not None and earlier.get("complete"):
+            raise UsageError(f"writer {self.writer} has written here before and is complete")
+        name = f"*-{self.writer}-*{SUFFIX}"
+        for tree in TREES:
+            for path in (
+                *self.root.glob(f"{tree}/*/*/{name}"),
+                *self.root.glob(f"{tree}/*/*/{OPEN_DIR}/{name}"),
+            ):
+                path.unlink()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None:
+            self.discard()
+        elif not self._finished:
+            self.finish()

@@ -1,0 +1,189 @@
+"""The drain thread: takes events from the buffer in small slices, numbers them, and orders blocks written.
+
+Small slices with a pause between, because this thread holds the interpreter lock while it formats: 64
+events take about 100 us, the longest a strategy has to wait for it.
+"""
+
+from __future__ import annotations
+
+import base64
+import threading
+import time
+from typing import Any
+
+import orjson
+
+from polyrecord.clock import Clock
+from polyrecord.events.routes import TELEMETRY
+from polyrecord.record.blocks import DAY_NS
+from polyrecord.record.buffer import LINE_END, Buffer, Item, item_size
+from polyrecord.record.numbering import Numbering
+from polyrecord.record.outcomes import FlushTicket
+from polyrecord.record.policy import FlushPolicy
+from polyrecord.record.timeline import ClockStep, Timeline
+from polyrecord.record.writer import Tick, Writer
+from polyrecord.times import format_ts
+
+SLICE = 64
+_IDLE_SECONDS = 0.025
+_PAUSE_SECONDS = 0.0002
+_MAX_BACKLOG = 8 << 20  # bytes handed to the writer and not yet written
+_TICK_NS = 1_000_000_000
+
+
+class Drain:
+    """Moves events from the buffer to the writer until a closing ticket comes along."""
+
+    def __init__(
+        self,
+        buffer: Buffer,
+        numbering: Numbering,
+        writer: Writer,
+        flush: FlushPolicy,
+        clock: Clock,
+    ) -> None:
+        self._buffer = buffer
+        self._numbering = numbering
+        self._writer = writer
+        self._flush = flush
+        self._clock = clock
+        self._timeline = Timeline(clock)
+        self._wake = threading.Event()
+        self._oldest_ns = 0  # monotonic time of the oldest event not yet cut
+        self._ticked_ns = clock.mono_ns()
+        self._thread = threading.Thread(target=self._run, name="polyrecord-drain", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Look at the buffer now rather than in 25 ms."""
+        self._wake.set()
+
+    def _run(self) -> None:
+        while True:
+            self._wake.wait(_IDLE_SECONDS)
+            self._wake.clear()
+            if self._pass():
+                return
+
+    def _pass(self) -> bool:
+        """Drain what is there; True when a closing ticket was met."""
+        while self._buffer.items and self._writer.backlog < _MAX_BACKLOG:
+            if self._slice():
+                return True
+            self._cut_if_due()
+            time.sleep(_PAUSE_SECONDS if len(self._buffer.items) < 16 * SLICE else 0)
+        self._number_loss()
+        self._watch_clock()
+        self._cut_if_due()
+        self._tick_if_due()
+        return False
+
+    def _slice(self) -> bool:
+        items, buffer = self._buffer.items, self._buffer
+        for _ in range(SLICE):
+            try:
+                item = items.popleft()
+            except IndexError:
+                return False
+            if isinstance(item, FlushTicket):
+                if self._finish_flush(item):
+                    return True
+                continue
+            if buffer.loss_since and buffer.loss_since <= item[0]:
+                self._number_loss()
+            self._number_safely(item)
+        return False
+
+    def _number_safely(self, item: Item) -> None:
+        try:
+            self._number(item)
+        except Exception:  # noqa: BLE001 - one bad event must not end the recording; it is declared lost
+            self._buffer.drop(item, "unrecordable")
+            self._buffer.release(item_size(item))
+
+    def _number(self, item: Item) -> None:
+        mono_ns, event_type, trace_id, payload, envelope, stream = item
+        if type(event_type) is not str:  # an enum's member, or whatever a bot takes for a type
+            event_type = str(event_type)
+        if trace_id is not None and type(trace_id) is not str:
+            trace_id = str(trace_id)
+        tail = payload if isinstance(payload, bytes) else encode_frame(*payload)
+        ts = self._timeline.stamp(mono_ns)
+        if not self._numbering.pending:
+            self._oldest_ns = mono_ns
+        self._numbering.add(
+            ts, self._timeline.text(ts), event_type, tail, trace_id, envelope, stream, item_size(item)
+        )
+
+    def _finish_flush(self, ticket: FlushTicket) -> bool:
+        if ticket.closing:
+            self._take_stragglers()
+        self._number_loss()
+        self._numbering.cut()
+        self._writer.order(ticket)
+        return ticket.closing
+
+    def _take_stragglers(self) -> None:
+        """Events that other threads appended while the recorder was being closed, and flushes."""
+        while self._buffer.items:
+            item = self._buffer.items.popleft()
+            if isinstance(item, FlushTicket):
+                self._writer.order(item)
+            else:
+                self._number_safely(item)
+
+    def _cut_if_due(self) -> None:
+        pending = self._numbering.pending
+        if pending and self._flush.due(pending, self._clock.mono_ns() - self._oldest_ns):
+            self._numbering.cut()
+
+    def _number_loss(self) -> None:
+        loss = self._buffer.take_loss()
+        if loss is None:
+            return
+        if not self._numbering.pending:
+            self._oldest_ns = self._clock.mono_ns()
+        wall = self._timeline.wall
+        since, until = wall(loss.since_mono), wall(loss.until_mono)
+        self._numbering.lose(self._timeline.stamp(loss.since_mono), loss, since, until)
+
+    def _watch_clock(self) -> None:
+        step = self._timeline.check()
+        if step is not None:
+            self._record_own("clock_step", _clock_step(step))
+
+    def _record_own(self, event_type: str, data: dict[str, Any]) -> None:
+        now = self._clock.mono_ns()
+        if not self._numbering.pending:
+            self._oldest_ns = now
+        ts = self._timeline.stamp(now)
+        payload = orjson.dumps(data) + LINE_END
+        self._numbering.add(ts, format_ts(ts), event_type, payload, stream=TELEMETRY)
+
+    def _tick_if_due(self) -> None:
+        now = self._clock.mono_ns()
+        if now - self._ticked_ns >= _TICK_NS:
+            self._ticked_ns = now
+            self._writer.order(Tick(self._timeline.stamp(now) // DAY_NS))
+        if not self._numbering.pending and not self._writer.backlog:
+            self._buffer.settle()
+
+
+def _clock_step(step: ClockStep) -> dict[str, Any]:
+    direction = "back" if step.offset_ns < 0 else "forward"
+    return {"offset_ns": step.offset_ns, "direction": direction, "wall_ts": format_ts(step.wall_ns)}
+
+
+def encode_frame(frame: bytes, source: str, received_ns: int | None) -> bytes:
+    """A raw frame's data and LINE_END: its bytes as text where they are UTF-8, else as base64."""
+    data: dict[str, Any] = {"source": source}
+    if received_ns is not None:
+        data["received_ns"] = received_ns
+    try:
+        data["frame"] = frame.decode()
+    except UnicodeDecodeError:
+        data["frame_b64"] = base64.b64encode(frame).decode()
+    return orjson.dumps(data) + LINE_END

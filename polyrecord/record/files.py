@@ -1,0 +1,119 @@
+"""One shard file: whole members or nothing, sealed by rename (docs/format.md, sections 1 and 5)."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+
+from polyrecord.format.block import parse_header
+from polyrecord.format.directory import DirectoryBuilder
+from polyrecord.format.layout import ShardName
+
+_FILE_MODE = 0o640
+_DIR_MODE = 0o750
+_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+
+
+def make_directory(path: Path) -> None:
+    """Make a directory and what is missing above it, 0750."""
+    path.mkdir(mode=_DIR_MODE, parents=True, exist_ok=True)
+
+
+def sync_directory(path: Path) -> None:
+    """Force a directory's entries to the disk: a rename is durable only then."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_all(descriptor: int, data: bytes) -> None:
+    """Write all of `data`; a write may be short."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Replace a small file so that a reader sees the old one or the new one, also after a power cut."""
+    make_directory(path.parent)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, _FILE_MODE)
+    try:
+        write_all(descriptor, data)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    temporary.replace(path)
+    sync_directory(path.parent)
+
+
+class ShardFile:
+    """A shard being written. It holds an exclusive flock, so others can tell that its writer lives."""
+
+    def __init__(self, root: Path, name: ShardName, opened_ns: int) -> None:
+        """Create the file in its `_open` folder; raises OSError."""
+        self.name = name
+        self.path = root / name.path
+        self.opened_ns = opened_ns
+        self.size = 0
+        self.events = 0
+        self.unsynced = 0
+        self._root = root
+        self._directory = DirectoryBuilder()
+        self.blocks = 0
+        make_directory(self.path.parent)
+        self._descriptor = os.open(self.path, _FLAGS, _FILE_MODE)
+        fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    def append(self, member: bytes) -> None:
+        """Write one block whole; on OSError the file ends at the last whole member again."""
+        self._write(member)
+        header = parse_header(member)
+        self._directory.add(self.size, header, int.from_bytes(member[-8:-4], "little"))
+        self.size += len(member)
+        self.blocks += 1
+        self.events += header.events
+        self.unsynced += len(member)
+
+    def _write(self, data: bytes) -> None:
+        try:
+            write_all(self._descriptor, data)
+        except OSError:
+            os.ftruncate(self._descriptor, self.size)
+            os.lseek(self._descriptor, self.size, os.SEEK_SET)
+            raise
+
+    def sync(self) -> None:
+        """Force what was appended to the disk."""
+        if self.unsynced:
+            os.fdatasync(self._descriptor)
+            self.unsynced = 0
+
+    def seal(self, *, clean: bool) -> Path:
+        """Write directory and footer, force all to the disk, move the shard to its final place."""
+        self._write(self._directory.ending(clean=clean))
+        os.fsync(self._descriptor)
+        final = self._root / self.name.as_sealed().path
+        self.path.rename(final)
+        os.close(self._descriptor)
+        sync_directory(final.parent)
+        remove_if_empty(self.path.parent)
+        return final
+
+    def discard(self) -> None:
+        """Remove the file."""
+        os.close(self._descriptor)
+        self.path.unlink(missing_ok=True)
+        remove_if_empty(self.path.parent)
+        remove_if_empty(self.path.parent.parent)
+
+
+def remove_if_empty(folder: Path) -> None:
+    """Remove an empty folder; one that another writer uses, or makes a file in at this moment, stays."""
+    try:
+        folder.rmdir()
+    except OSError:
+        return

@@ -1,0 +1,129 @@
+"""Number events, format and index their lines, cut blocks. Pure: serves live drain and bulk writes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from typing import TypeAlias
+
+import orjson
+
+from polyrecord.events.routes import TELEMETRY, stream_of
+from polyrecord.format.constants import LEDGER_LOSS
+from polyrecord.format.layout import check_stream
+from polyrecord.record.blocks import DAY_NS, BlockBuilder, PendingBlock
+from polyrecord.record.buffer import LINE_END, Loss
+from polyrecord.record.keys import TraceKeys, ValueKeys, quote
+from polyrecord.record.policy import BlockPolicy
+from polyrecord.times import format_ts
+
+Emit: TypeAlias = Callable[[PendingBlock], None]
+"""Where cut blocks go."""
+
+ENVELOPE = ("span_id", "parent_span_id", "bot_id", "intent_id", "level", "reason_code")
+
+
+class Numbering:
+    """One writer's sequence: seq over all streams, ordinals within each, a block builder for each."""
+
+    def __init__(self, emit: Emit, policy: BlockPolicy, index_keys: Iterable[str] = ()) -> None:
+        self.seq = 0
+        self.kept = 0  # events numbered and not lost
+        self.pending = 0  # events not yet cut
+        self._emit = emit
+        self._policy = policy
+        self._values = ValueKeys(index_keys)
+        self._traces = TraceKeys()
+        self._builders: dict[str, BlockBuilder] = {}
+        self._quoted: dict[str, str] = {}
+
+    @property
+    def declared_paths(self) -> tuple[str, ...]:
+        """Key paths indexed beyond those that every archive covers."""
+        return self._values.declared
+
+    def add(
+        self,
+        ts: int,
+        ts_text: str,
+        event_type: str,
+        payload: bytes,
+        trace_id: str | None = None,
+        envelope: Mapping[str, str] | None = None,
+        stream: str | None = None,
+        charge: int = 0,
+        lost: int = 0,
+    ) -> None:
+        """Take the writer's next event; `payload` is its data as one JSON value, then LINE_END."""
+        builder = self._builder(stream or stream_of(event_type), ts)
+        self.seq = seq = self.seq + 1
+        self.kept += 1
+        self.pending += 1
+        quoted = self._quoted.get(event_type) or self._quote(event_type)
+        head = f'{{"ts":"{ts_text}","seq":{seq},"event_type":{quoted}'
+        if trace_id is not None:
+            fragment, key, opaque = self._traces.get(trace_id)
+            head += fragment
+        if envelope:
+            head += "".join(f',"{name}":{quote(envelope[name])}' for name in ENVELOPE if name in envelope)
+        builder.add(f'{head},"data":'.encode() + payload, event_type, seq, ts, charge, lost)
+        if trace_id is not None:
+            builder.add_trace(key, opaque=opaque)
+        values = self._values.find(payload, envelope)
+        if values:
+            builder.add_values(values)
+
+    def _builder(self, stream: str, ts: int) -> BlockBuilder:
+        builder = self._builders.get(stream)
+        if builder is None:
+            paths = self._values.declared
+            builder = self._builders[stream] = BlockBuilder(check_stream(stream), self._policy, paths)
+        elif len(builder) and (builder.full or builder.day != ts // DAY_NS):
+            self._cut(builder)
+        return builder
+
+    def _quote(self, event_type: str) -> str:
+        if len(self._quoted) > 1_000:  # types made up at run time must not fill the memory
+            self._quoted.clear()
+        quoted = self._quoted[event_type] = quote(event_type)
+        return quoted
+
+    def lose(self, ts: int, loss: Loss, since: int, until: int) -> None:
+        """Number the events that were dropped and declare them in a `loss` event."""
+        first_seq = self.seq + 1
+        self.seq += loss.count
+        types: Counter[str] = Counter()
+        for (event_type, _), count in loss.events.items():
+            types[event_type] += count
+        data = {
+            "reason": loss.reason,
+            "count": loss.count,
+            "first_seq": first_seq,
+            "last_seq": self.seq,
+            "event_types": dict(types),
+            "streams": self._skip_ordinals(loss, ts),
+            "since_ts": format_ts(since),
+            "until_ts": format_ts(until),
+        }
+        payload = orjson.dumps(data) + LINE_END
+        self.add(ts, format_ts(ts), LEDGER_LOSS, payload, stream=TELEMETRY, lost=loss.count)
+
+    def _skip_ordinals(self, loss: Loss, ts: int) -> dict[str, dict[str, int]]:
+        ranges: dict[str, dict[str, int]] = {}
+        for (event_type, stream), count in loss.events.items():
+            builder = self._builder(stream or stream_of(event_type), ts)
+            known = ranges.setdefault(builder.stream, {"count": 0, "first_ordinal": builder.ordinal + 1})
+            builder.ordinal += count
+            known["count"] += count
+            known["last_ordinal"] = builder.ordinal
+        return ranges
+
+    def cut(self) -> None:
+        """Cut whatever is pending in every stream."""
+        for builder in self._builders.values():
+            if len(builder):
+                self._cut(builder)
+
+    def _cut(self, builder: BlockBuilder) -> None:
+        self.pending -= len(builder)
+        self._emit(builder.cut())

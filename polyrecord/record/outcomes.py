@@ -1,0 +1,120 @@
+"""What a recorder answers: flush outcomes, tickets to wait for them, statistics."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Coroutine, Generator
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class FlushOutcome:
+    """What a flush did. `events` and `bytes` count everything written so far by this recorder.
+
+    `durable`: the bytes were forced to the disk (survive a crash of the machine); without it they are with
+    the operating system (survive a crash of the process). `error` says why something is still not written.
+    """
+
+    events: int
+    bytes: int
+    durable: bool
+    error: str | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether everything recorded before the flush is written."""
+        return self.error is None
+
+
+@dataclass(frozen=True, slots=True)
+class RecorderStats:
+    """A recorder's counters since its start; bytes are of compressed files except `buffered_bytes`."""
+
+    recorded: int
+    written: int
+    dropped: int
+    buffered_bytes: int
+    blocks: int
+    bytes: int
+    shards_sealed: int
+    kept_as_repr: int
+    refused: int
+    write_errors: int
+    last_error: str | None
+
+
+class FlushTicket(Coroutine[Any, Any, FlushOutcome]):
+    """A flush under way: `await` it, or `wait()` for it. The flush happens even if nobody does."""
+
+    def __init__(self, *, closing: bool = False) -> None:
+        self.closing = closing
+        self._done = threading.Event()
+        self._lock = threading.Lock()
+        self._outcome: FlushOutcome | None = None
+        self._callbacks: list[Callable[[FlushOutcome], object]] = []
+        self._driver: Generator[Any, None, FlushOutcome] | None = None
+
+    def wait(self, timeout: float | None = None) -> FlushOutcome:
+        """Block until it is done; raises TimeoutError after `timeout` seconds."""
+        if not self._done.wait(timeout) or self._outcome is None:
+            raise TimeoutError(f"not flushed within {timeout} s")
+        return self._outcome
+
+    def resolve(self, outcome: FlushOutcome) -> None:
+        """Say that it is done; called once, from a recorder's thread."""
+        with self._lock:
+            self._outcome = outcome
+            callbacks, self._callbacks = self._callbacks, []
+        self._done.set()
+        for callback in callbacks:
+            callback(outcome)
+
+    def __await__(self) -> Generator[Any, None, FlushOutcome]:
+        if self._outcome is None:
+            import asyncio
+
+            loop = asyncio.get_running_loop()
+            future: asyncio.Future[FlushOutcome] = loop.create_future()
+            self._call_back(lambda outcome: _hand_over(loop, future, outcome))
+            return (yield from future.__await__())
+        return self._outcome
+
+    def _call_back(self, callback: Callable[[FlushOutcome], object]) -> None:
+        with self._lock:
+            if self._outcome is None:
+                self._callbacks.append(callback)
+                return
+        callback(self._outcome)
+
+    # The methods of a coroutine, so that asyncio.create_task(recorder.flush()) works too.
+    def send(self, value: Any) -> Any:
+        """Advance the wait, as an event loop does."""
+        if self._driver is None:
+            self._driver = self.__await__()
+        return self._driver.send(value)
+
+    def throw(self, *error: Any) -> Any:
+        """Raise inside the wait, as an event loop does on cancel; the flush itself goes on."""
+        if self._driver is None:
+            self._driver = self.__await__()
+            next(self._driver)
+        return self._driver.throw(*error)
+
+    def close(self) -> None:
+        """Stop waiting; the flush itself goes on."""
+        if self._driver is not None:
+            self._driver.close()
+
+
+def _hand_over(loop: Any, future: Any, outcome: FlushOutcome) -> None:
+    """Resolve a loop's future from another thread; a loop that is closed no longer waits."""
+
+    def resolve() -> None:
+        if not future.done():
+            future.set_result(outcome)
+
+    try:
+        loop.call_soon_threadsafe(resolve)
+    except RuntimeError:
+        return

@@ -1,0 +1,259 @@
+"""EventRecorder: what a bot holds. Recording is a call of about a microsecond; threads do the rest."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import threading
+import weakref
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from polyrecord.clock import Clock, SystemClock
+from polyrecord.errors import ConfigError
+from polyrecord.events.latency_data import checked_stages, declared_stages
+from polyrecord.events.names import EventType
+from polyrecord.events.routes import TELEMETRY, is_named
+from polyrecord.format.layout import is_stream
+from polyrecord.record.buffer import OVERHEAD, Buffer, Item
+from polyrecord.record.current import SCOPE
+from polyrecord.record.encode import as_recorded, check_faithful, rescue
+from polyrecord.record.hotpath import make_record
+from polyrecord.record.outcomes import FlushTicket, RecorderStats
+from polyrecord.record.policy import BlockPolicy, FlushPolicy, Overload, RetryPolicy, RotatePolicy, SyncPolicy
+from polyrecord.record.recorded import DROPPED, RECORDED, Recorded
+from polyrecord.record.session import Session
+from polyrecord.record.typed import TypedHelpers
+from polyrecord.root import archive_root
+
+
+class EventRecorder(TypedHelpers):
+    """Records events into an archive; one serves all streams, threads and event loops of a process.
+
+    `record(event_type, data, trace_id=None, intent_id=None, level=None, reason_code=None, stream=None)`
+    records an event and is False when it had to be dropped: it never waits, and never raises in production.
+    `data` is encoded at the call, so what the bot changes later does not change what was recorded. Without
+    a `trace_id` the active TraceContext's is taken. `stream` overrides where the type belongs.
+
+    Nothing touches the disk before the first event. Use it as `with` or `async with`, or call `close()`;
+    a recorder that is still open when the interpreter exits is closed then.
+    """
+
+    def __init__(
+        self,
+        root: Path | str | None = None,
+        *,
+        buffer_size: int = 1000,
+        flush_interval: float = 1.0,
+        buffer_bytes: int = 64 << 20,
+        block_bytes: int = 256 << 10,
+        rotate: RotatePolicy | None = None,
+        sync: SyncPolicy | None = None,
+        retry: RetryPolicy | None = None,
+        overload: Overload | str = Overload.DROP_OLDEST,
+        index_keys: Iterable[str] = (),
+        stages: Iterable[str] | None = None,
+        bot_id: str | None = None,
+        validate: bool = False,
+        metadata: Mapping[str, Any] | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        """Say how to record; nothing is opened yet.
+
+        `root`: the archive (default `POLYRECORD_ROOT`, else the current directory). `buffer_size` events or
+        `flush_interval` seconds after the last flush, what is pending goes to the operating system.
+        `buffer_bytes` bounds what waits in memory; beyond it `overload` says what gives way. `index_keys`:
+        paths such as `data.market` whose values find their trace. `stages`: the latency pipeline. `bot_id`
+        goes on every line. `validate`: raise InvalidEvent for events that break their type's schema (tests
+        and development). `metadata`: JSON for the writer's manifest.
+        """
+        _check_positive(
+            buffer_size=buffer_size, flush_interval=flush_interval, buffer_bytes=buffer_bytes,
+            block_bytes=block_bytes,
+        )  # fmt: skip
+        self.root = archive_root(root)
+        clock = clock or SystemClock()
+        self._stages = None if stages is None else checked_stages(stages)
+        self._envelope = {"bot_id": bot_id} if bot_id is not None else None
+        self._mono_ns = clock.mono_ns
+        self._buffer = Buffer(buffer_bytes, Overload(overload))
+        self._kept_as_repr = 0
+        self._refused = 0
+        self._lock = threading.Lock()
+        self._started = False
+        self._closing: FlushTicket | None = None
+        self.record = make_record(
+            self._buffer, clock, self._envelope, check=self._check if validate else None,
+            check_stream=is_stream, rescue=self._rescue, no_room=self._no_room,
+        )  # fmt: skip
+        self._session = Session(
+            self.root, self._buffer, clock,
+            flush=FlushPolicy(buffer_size, flush_interval), blocks=BlockPolicy(block_bytes),
+            rotate=rotate or RotatePolicy(), sync=sync or SyncPolicy(), retry=retry or RetryPolicy(),
+            index_keys=index_keys, manifest={"bot_id": bot_id, "metadata": dict(metadata or {})},
+        )  # fmt: skip
+
+    @property
+    def writer(self) -> str:
+        """The id of this session: host, process and start."""
+        return self._session.writer
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close()` was called."""
+        return self._closing is not None
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """The declared stages of the latency pipeline, in order."""
+        return declared_stages() if self._stages is None else self._stages
+
+    def record_raw(
+        self,
+        frame: bytes | str,
+        *,
+        source: str,
+        received_ns: int | None = None,
+        trace_id: str | None = None,
+    ) -> bool:
+        """Record a venue's frame byte for byte; False when it had to be dropped. Never waits or raises.
+
+        `received_ns` is when it arrived, in nanoseconds since 1970, where that is not now.
+        """
+        now = self._mono_ns()
+        if trace_id is None and (scope := SCOPE.get()) is not None:
+            trace_id = scope.trace_id
+        raw = frame.encode("utf-8", "backslashreplace") if isinstance(frame, str) else bytes(frame)
+        item: Item = (now, _RAW_FRAME, trace_id, (raw, source, received_ns), self._envelope, None)
+        size = len(raw) + OVERHEAD
+        return self._buffer.put(item, size) if size <= self._buffer.room else self._no_room(item, size)
+
+    def log_event(
+        self,
+        event_type: str,
+        data: Any,
+        trace_id: str | None = None,
+        *,
+        intent_id: str | None = None,
+        level: str | None = None,
+        reason_code: str | None = None,
+    ) -> Recorded:
+        """Record a telemetry event; a type of no known stream goes to `logs/telemetry`."""
+        stream = None if is_named(event_type) else TELEMETRY
+        kept = self.record(
+            event_type,
+            data,
+            trace_id,
+            intent_id=intent_id,
+            level=level,
+            reason_code=reason_code,
+            stream=stream,
+        )
+        return RECORDED if kept else DROPPED
+
+    def flush(self) -> FlushTicket:
+        """Hand everything recorded so far to the operating system: `await` it, or `.wait()` for it."""
+        ticket = FlushTicket()
+        with self._lock:
+            if self._started and self._closing is None:
+                self._buffer.items.append(ticket)
+                self._session.wake()
+                return ticket
+        ticket.resolve(self._session.outcome())
+        return ticket
+
+    def close(self) -> FlushTicket:
+        """Flush and seal everything; what is recorded afterwards is refused. Closing twice is harmless."""
+        with self._lock:
+            if self._closing is not None:
+                return self._closing
+            self._closing = FlushTicket(closing=True)
+            self._buffer.close()
+            _open_recorders.discard(self)
+            if self._started:
+                self._buffer.items.append(self._closing)
+                self._session.wake()
+                return self._closing
+        self._closing.resolve(self._session.outcome())
+        return self._closing
+
+    def stats(self) -> RecorderStats:
+        """Counters since the start."""
+        return self._session.stats(kept_as_repr=self._kept_as_repr, refused=self._refused)
+
+    def __enter__(self) -> Self:
+        _open_recorders.add(self)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close().wait()
+
+    async def __aenter__(self) -> Self:
+        return self.__enter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    def _no_room(self, item: Item, size: int) -> bool:
+        """The buffer is not open yet, full, or closed."""
+        try:
+            if not self._started:
+                self._start()
+            if self._closing is not None:
+                self._refused += 1
+                return False
+            self._session.wake()
+            return self._buffer.put(item, size)
+        except Exception:  # noqa: BLE001 - promise: recording never raises into a strategy
+            self._refused += 1
+            return False
+
+    def _start(self) -> None:
+        """Start the threads at the first event."""
+        with self._lock:
+            if self._closing is None and not self._started:
+                self._session.start({"stages": list(self.stages)})
+                self._started = True
+                self._buffer.open()
+                _open_recorders.add(self)
+
+    def _check(self, event_type: str, data: Any) -> None:
+        from polyrecord.events.catalogue import validate
+
+        check_faithful(event_type, data)
+        validate(event_type, as_recorded(data), stages=self.stages)
+
+    def _rescue(self, data: Any) -> bytes:
+        self._kept_as_repr += 1
+        return rescue(data)
+
+
+_RAW_FRAME = EventType.RAW_FRAME.value
+_open_recorders: weakref.WeakSet[EventRecorder] = weakref.WeakSet()
+_AT_EXIT_SECONDS = 10.0
+
+
+def open_recorders() -> list[EventRecorder]:
+    """The recorders of this process that are recording, in no order."""
+    return list(_open_recorders)
+
+
+@atexit.register
+def _close_all() -> None:
+    """Close what a bot left open when the interpreter exits; a hung disk must not hold it for ever."""
+    tickets = [recorder.close() for recorder in open_recorders()]
+    for ticket in tickets:
+        with contextlib.suppress(TimeoutError):
+            ticket.wait(_AT_EXIT_SECONDS)
+
+
+def _check_positive(**options: float) -> None:
+    for name, value in options.items():
+        if not value > 0:
+            raise ConfigError(f"{name} must be positive, not {value!r}")

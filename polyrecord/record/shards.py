@@ -1,0 +1,114 @@
+"""The shards one writer has open: blocks go to the one of their stream and date."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from polyrecord.format.block import pack_block
+from polyrecord.format.layout import ShardName
+from polyrecord.record.blocks import PendingBlock
+from polyrecord.record.files import ShardFile
+from polyrecord.record.policy import RotatePolicy
+
+_MAX_OPEN = 32  # an import may span any number of dates, a process only has so many descriptors
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def day_text(day: int) -> str:
+    """`2026-11-20` of days since 1970-01-01."""
+    return (_EPOCH + timedelta(days=day)).strftime("%Y-%m-%d").rjust(10, "0")
+
+
+class ShardSet:
+    """All open shards of one writer. Not thread-safe: one thread writes."""
+
+    def __init__(
+        self,
+        root: Path,
+        writer: str,
+        rotate: RotatePolicy,
+        now_ns: Callable[[], int],
+        before_first: Callable[[], None],
+    ) -> None:
+        """`now_ns` gives monotonic time for ages; `before_first` runs once, before any file is made."""
+        self.blocks = 0
+        self.bytes = 0
+        self.events = 0
+        self.sealed: list[Path] = []
+        self._root = root
+        self._writer = writer
+        self._rotate = rotate
+        self._now_ns = now_ns
+        self._before_first: Callable[[], None] | None = before_first
+        self._open: dict[tuple[str, int], ShardFile] = {}
+        self._numbers: Counter[str] = Counter()
+
+    def write(self, block: PendingBlock) -> None:
+        """Compress a block and append it; raises OSError, after which it may be tried again."""
+        member = pack_block(b"".join(block.lines), block.index)
+        shard = self._shard(block.stream, block.day)
+        shard.append(member)
+        self.blocks += 1
+        self.bytes += len(member)
+        self.events += block.index.events
+        if self._due(shard):
+            self._seal(block.stream, block.day, clean=False)
+
+    def _shard(self, stream: str, day: int) -> ShardFile:
+        shard = self._open.pop((stream, day), None)
+        if shard is None:
+            if len(self._open) >= _MAX_OPEN:
+                self._seal(*next(iter(self._open)), clean=False)
+            if self._before_first is not None:
+                self._before_first()
+                self._before_first = None
+            name = ShardName(stream, self._writer, self._numbers[stream] + 1, day_text(day), sealed=False)
+            shard = ShardFile(self._root, name, self._now_ns())
+            self._numbers[stream] += 1
+        self._open[stream, day] = shard  # at the end: the first is the one least recently written
+        return shard
+
+    @property
+    def unsynced(self) -> int:
+        """Bytes written and not yet forced to the disk."""
+        return sum(shard.unsynced for shard in self._open.values())
+
+    def sync(self) -> None:
+        """Force all that was written to the disk."""
+        for shard in self._open.values():
+            shard.sync()
+
+    def seal_before(self, day: int) -> None:
+        """Seal the shards of earlier dates: nothing comes to them any more."""
+        self._seal_all([key for key in self._open if key[1] < day], clean=False)
+
+    def seal_aged(self) -> None:
+        """Seal the shards that are due by age although nothing was written to them lately."""
+        self._seal_all([key for key, shard in self._open.items() if self._due(shard)], clean=False)
+
+    def _due(self, shard: ShardFile) -> bool:
+        age = self._now_ns() - shard.opened_ns
+        return self._rotate.due(shard.size, shard.events, shard.blocks, age)
+
+    def close(self) -> None:
+        """Seal everything; the last shard of each stream is marked as the end of an orderly close."""
+        last = {stream: max(d for s, d in self._open if s == stream) for stream, _ in self._open}
+        for stream, day in sorted(self._open):
+            self._seal(stream, day, clean=last[stream] == day)
+
+    def discard(self) -> None:
+        """Remove all that is open."""
+        for shard in self._open.values():
+            shard.discard()
+        self._open.clear()
+
+    def _seal_all(self, keys: Iterable[tuple[str, int]], *, clean: bool) -> None:
+        for stream, day in keys:
+            self._seal(stream, day, clean=clean)
+
+    def _seal(self, stream: str, day: int, *, clean: bool) -> None:
+        self.sealed.append(self._open[stream, day].seal(clean=clean))
+        del self._open[stream, day]

@@ -1,0 +1,70 @@
+"""Wall time that never goes back: one anchor plus the monotonic clock (docs/format.md, section 2)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from polyrecord.clock import Clock
+from polyrecord.times import SECOND, format_second
+
+STEP_NS = 100_000_000  # a clock that is off by more has stepped; less is slew
+
+
+@dataclass(frozen=True, slots=True)
+class ClockStep:
+    """The wall clock moved against the monotonic one, by `offset_ns` (negative: back)."""
+
+    offset_ns: int
+    wall_ns: int
+
+
+class Timeline:
+    """Turns monotonic times into timestamps and watches the wall clock for steps."""
+
+    __slots__ = ("_anchor", "_clock", "_last", "_reported", "_second", "_second_text")
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._anchor = clock.wall_ns() - clock.mono_ns()
+        self._last = 0
+        self._reported = 0
+        self._second = -1
+        self._second_text = ""
+
+    def wall(self, mono_ns: int) -> int:
+        """Wall nanoseconds of a monotonic time, which may be earlier than one given out."""
+        return mono_ns + self._anchor
+
+    def stamp(self, mono_ns: int) -> int:
+        """Wall nanoseconds of a monotonic time; never less than the last one given out.
+
+        Threads may hand over events a few microseconds out of order: the later one gets the same time.
+        """
+        ts = mono_ns + self._anchor
+        if ts > self._last:
+            self._last = ts
+        return self._last
+
+    def text(self, ts: int) -> str:
+        """The nine-digit text of a timestamp; the part before the dot is kept from the last call."""
+        second = ts // SECOND
+        if second != self._second:
+            self._second, self._second_text = second, format_second(second)
+        return f"{self._second_text}.{ts % SECOND:09d}Z"
+
+    def check(self) -> ClockStep | None:
+        """Compare with the wall clock; follow it forward at once, never back. Says when it stepped.
+
+        After a step back the anchor stays, so timestamps go on from where they were; the offset is
+        reported once, and again when it changes by more than a step.
+        """
+        wall = self._clock.wall_ns()
+        offset = wall - self._clock.mono_ns() - self._anchor
+        if offset > 0:
+            self._anchor += offset
+            self._reported = 0
+            return ClockStep(offset, wall) if offset >= STEP_NS else None
+        if offset <= -STEP_NS and abs(offset - self._reported) >= STEP_NS:
+            self._reported = offset
+            return ClockStep(offset, wall)
+        return None
