@@ -1,0 +1,61 @@
+"""For tests: a clock that stands still, and readers that need nothing but gzip and json."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from polyrecord.times import SECOND, parse_ts
+
+
+class FrozenClock:
+    """A clock that only moves when it is told to; give it to `EventRecorder(clock=...)`.
+
+    `wall` and `mono` are nanoseconds and may be set to anything.
+    """
+
+    def __init__(self, wall: str | int = "2026-11-20T12:00:00Z", mono: int = 1_000 * SECOND) -> None:
+        """`wall`: RFC 3339, or nanoseconds since 1970."""
+        self.wall = wall if isinstance(wall, int) else parse_ts(wall)
+        self.mono = mono
+
+    def wall_ns(self) -> int:
+        """Nanoseconds since 1970-01-01T00:00:00Z."""
+        return self.wall
+
+    def mono_ns(self) -> int:
+        """Nanoseconds since an arbitrary moment."""
+        return self.mono
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass: both clocks move."""
+        self.mono += round(seconds * SECOND)
+        self.wall += round(seconds * SECOND)
+
+    def step(self, seconds: float) -> None:
+        """Set the wall clock, as an administrator or NTP does: no time passes."""
+        self.wall += round(seconds * SECOND)
+
+
+def tear(path: Path, at: int) -> None:
+    """Cut a file to `at` bytes (from its end where negative), as a crash does."""
+    os.truncate(path, at if at >= 0 else path.stat().st_size + at)
+
+
+def shard_files(root: Path) -> list[Path]:
+    """Every shard below `root`, sealed or open, by path."""
+    return sorted(root.rglob("*.jsonl.gz"))
+
+
+def read_lines(root: Path) -> list[dict[str, Any]]:
+    """All events below `root` by writer and sequence number, read with gzip and json alone."""
+    found = []
+    for path in shard_files(root):
+        writer = path.name.split("-")[1]
+        for line in gzip.decompress(path.read_bytes()).splitlines():
+            event = json.loads(line)
+            found.append((writer, event["seq"], event))
+    return [event for _, _, event in sorted(found, key=lambda entry: entry[:2])]
