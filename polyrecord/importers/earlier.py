@@ -1,0 +1,114 @@
+"""What earlier imports left in the archive: their manifests, and the shards of interrupted ones."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from polyrecord.format.layout import MANIFESTS, TREES, manifest_path, parse_shard_path
+from polyrecord.importers.content import Extent, Fingerprint
+from polyrecord.importers.tally import Tally
+from polyrecord.record.files import make_directory
+from polyrecord.record.identity import read_manifest
+
+WRITER_PREFIX = "import."
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """An import with the same mapping: the content it had before it, and how far it got.
+
+    `consumed` is None when it was interrupted. `tally` counts the file up to there, earlier parts included;
+    `tail` is the reason why a last line without line feed was left to a later import.
+    """
+
+    writer: str
+    whole: Extent
+    consumed: Extent | None
+    tally: Tally
+    tail: str | None = None
+
+    def as_json(self, identity: str, file: str) -> dict[str, Any]:
+        """What the manifest holds of it."""
+        consumed = self.consumed
+        return {
+            "mapping": identity,
+            "file": file,
+            "content": [self.whole.size, self.whole.sha256],
+            "consumed": None if consumed is None else [consumed.size, consumed.sha256],
+            "tail": self.tail,
+            "lines": self.tally.as_json(),
+        }
+
+    @classmethod
+    def from_json(cls, writer: str, value: Mapping[str, Any]) -> Earlier:
+        """What `as_json` gave; raises KeyError, TypeError or ValueError on anything else."""
+        consumed = value["consumed"]
+        return cls(
+            writer, Extent(*value["content"]), None if consumed is None else Extent(*consumed),
+            Tally.from_json(value["lines"]), value["tail"],
+        )  # fmt: skip
+
+
+def find_earlier(root: Path, identity: str) -> list[Earlier]:
+    """The imports of this mapping that the archive knows of."""
+    found = []
+    for path in sorted((root / MANIFESTS).glob(f"{WRITER_PREFIX}*.json")):
+        # A manifest that is damaged or of another version is as good as none.
+        with suppress(KeyError, TypeError, ValueError):
+            record = (read_manifest(root, path.stem) or {})["metadata"]["import"]
+            if record["mapping"] == identity:
+                found.append(Earlier.from_json(path.stem, record))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is left to do for a content: from `start` on; `after` is the import that did what is before.
+
+    `leftovers` are writers of interrupted imports of it.
+    """
+
+    start: int
+    after: Earlier | None
+    leftovers: tuple[str, ...]
+
+
+def plan(known: list[Earlier], found: Fingerprint) -> Plan:
+    """Compares a content with the imports before: nothing, all, or only its rest is to be imported."""
+    same = found.beginnings | {found.whole}
+    leftovers = tuple(one.writer for one in known if one.consumed is None and one.whole in same)
+    done = [one for one in known if one.consumed is not None and one.whole == found.whole]
+    if done:
+        return Plan(found.whole.size, done[0], leftovers)
+    begun = [(one.consumed.size, one) for one in known if one.consumed is not None and one.consumed in same]
+    start, after = max(begun, key=lambda pair: pair[0], default=(0, None))
+    return Plan(start, after, leftovers)
+
+
+def remove_leftovers(root: Path, writer: str) -> None:
+    """Removes every shard of an import that was interrupted, and then its manifest."""
+    for tree in TREES:
+        for path in (root / tree).glob(f"*/date=*/**/*-{writer}-*.jsonl.gz"):
+            name = parse_shard_path(PurePosixPath(path.relative_to(root)))
+            if name is not None and name.writer == writer:
+                path.unlink(missing_ok=True)
+    (root / manifest_path(writer)).unlink(missing_ok=True)
+
+
+@contextmanager
+def one_at_a_time(root: Path) -> Iterator[None]:
+    """Two imports into one archive wait for each other: both may be of the same file."""
+    folder = root / MANIFESTS
+    make_directory(folder)
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,95 @@
+"""Any log of JSON objects, one per line: the object becomes `data` as it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from polyrecord.errors import UsageError
+from polyrecord.importers.fields import pick, pick_exact, text_of
+from polyrecord.importers.moments import TS_UNITS, to_ns
+from polyrecord.importers.objects import Loaded, load_object
+from polyrecord.importers.outcome import Parsed, Reject, shorten
+
+UNTYPED = "imported"  # the event type of a line that names none
+COMMON_TS = (
+    "ts", "timestamp", "time", "@timestamp", "datetime", "ts_ns", "ts_us", "ts_ms", "timestamp_ns",
+    "timestamp_us", "timestamp_ms", "time_ns", "time_us", "time_ms", "received_ns", "recorded_at",
+    "received_at", "created_at", "event_time", "eventTime", "date",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Mapping:
+    """Where a line holds its time, type and trace: dotted field paths.
+
+    `ts` None means the first usable of the common names. `unit` is one of s, ms, us, ns, iso and auto.
+    """
+
+    ts: str | None = None
+    unit: str = "auto"
+    event_type: str | None = None
+    trace: str | None = None
+
+    @property
+    def label(self) -> str:
+        """The mapping as text: part of an import's identity."""
+        return f"ts={self.ts or ''}:{self.unit} type={self.event_type or ''} trace={self.trace or ''}"
+
+
+def parse_mapping(ts: str | None, event_type: str | None, trace: str | None) -> Mapping:
+    """The mapping of `--ts field:unit --type field --trace field`; raises UsageError."""
+    if ts is None:
+        return Mapping(event_type=event_type, trace=trace)
+    field, colon, unit = ts.rpartition(":")
+    if not colon:
+        field, unit = ts, "auto"
+    if not field or unit not in TS_UNITS:
+        raise UsageError(
+            f"not a field and its unit: --ts {shorten(ts)}",
+            hint=f"FIELD or FIELD:UNIT, the unit one of {', '.join(TS_UNITS)}; a.b is member b of a",
+        )
+    return Mapping(field, unit, event_type, trace)
+
+
+class GenericParser:
+    """Reads lines of JSON objects as a mapping says."""
+
+    def __init__(self, mapping: Mapping) -> None:
+        self._mapping = mapping
+
+    def is_whole(self, line: bytes) -> bool:
+        """True: a JSON object cannot be longer than one that parsed."""
+        return True
+
+    def parse(self, line: bytes) -> Parsed | Reject:
+        """The event of one line, or why it is none."""
+        loaded = load_object(line)
+        if isinstance(loaded, Reject):
+            return loaded
+        ts = self._time(loaded.value, loaded.text)
+        return ts if isinstance(ts, Reject) else self._event(ts, loaded)
+
+    def _event(self, ts_ns: int, loaded: Loaded) -> Parsed:
+        # Only white space can hold a bare carriage return in valid JSON, and a line must have none.
+        data = loaded.text.replace(b"\r", b" ")
+        kind = self._text(loaded, self._mapping.event_type) or UNTYPED
+        return Parsed(ts_ns, kind, self._text(loaded, self._mapping.trace), data, loaded.rewritten)
+
+    def _text(self, loaded: Loaded, path: str | None) -> str | None:
+        return None if path is None else text_of(pick_exact(loaded.value, path, loaded.text))
+
+    def _time(self, value: dict[str, Any], text: bytes) -> int | Reject:
+        reject = None
+        for path in COMMON_TS if self._mapping.ts is None else (self._mapping.ts,):
+            if pick(value, path) is None:
+                continue
+            try:
+                return to_ns(pick_exact(value, path, text), self._mapping.unit)
+            except ValueError as error:
+                reject = reject or Reject("unusable timestamp", f"{path}: {error}")
+        if reject is not None:
+            return reject
+        if self._mapping.ts is not None:
+            return Reject("no timestamp", f"there is no {shorten(self._mapping.ts)}")
+        return Reject("no timestamp", f"none of {', '.join(COMMON_TS[:4])}, …: name it with --ts")

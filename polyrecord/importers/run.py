@@ -1,0 +1,174 @@
+"""Imports one file once: whole, or what came to it since the last import."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from copy import deepcopy
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Protocol
+
+from polyrecord.errors import DataError, RecorderError
+from polyrecord.importers.content import Content, Extent, Fingerprint, Line, fingerprint, split_lines
+from polyrecord.importers.earlier import (
+    WRITER_PREFIX,
+    Earlier,
+    Plan,
+    find_earlier,
+    one_at_a_time,
+    plan,
+    remove_leftovers,
+)
+from polyrecord.importers.formats import Format
+from polyrecord.importers.outcome import Parsed, Parser, Reject
+from polyrecord.importers.tally import Tally
+from polyrecord.record.bulk import BulkWriter
+
+OnReject = Callable[[int, Reject], None]
+
+
+class OnProgress(Protocol):
+    """Is told how much of a stored file was read: `step` is `reading` first, `importing` then."""
+
+    def __call__(self, step: str, done: int, total: int) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class FileReport:
+    """What became of one file: `tally` of all its lines, `added` events of this run.
+
+    `start` is where this run began (bytes of content); it is over 0 when an earlier import did what is
+    before. `damage` says why the file could not be read to its end.
+    """
+
+    file: str
+    format: str
+    writer: str
+    tally: Tally
+    added: int
+    start: int
+    damage: str | None
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values; `damage` only where there is some."""
+        report = {"file": self.file, "format": self.format, "writer": self.writer, "added": self.added}
+        report |= self.tally.as_json()
+        return report | ({"damage": self.damage} if self.damage else {})
+
+
+def import_file(
+    root: Path, name: str, source: Format, *, on_reject: OnReject, on_progress: OnProgress
+) -> FileReport:
+    """Imports a file (`-`: standard input) into the archive at `root`.
+
+    `on_reject` gets the line number of each rejected line. Raises DataError when the file cannot be read at
+    all, or changes meanwhile, and RecorderError when the archive cannot be written; nothing is kept then.
+    """
+    with Content(name) as content:
+        try:
+            with one_at_a_time(root):
+                return _import(root, content, source, on_reject, on_progress)
+        except OSError as error:
+            what = f"cannot write the archive: {error.strerror or error}"
+            raise RecorderError(what, path=error.filename or root) from error
+
+
+def _import(
+    root: Path, content: Content, source: Format, on_reject: OnReject, on_progress: OnProgress
+) -> FileReport:
+    known = find_earlier(root, source.identity)
+    sizes = {extent.size for one in known for extent in (one.whole, one.consumed) if extent}
+    found = fingerprint(content.chunks(_step(on_progress, "reading", content)), sizes - {0})
+    todo = plan(known, found)
+    for writer in todo.leftovers:
+        remove_leftovers(root, writer)
+    if todo.after is not None and todo.start == found.whole.size:
+        after = todo.after
+        return FileReport(content.name, source.name, after.writer, after.tally, 0, todo.start, content.damage)
+    chunks = _unchanged(content.chunks(_step(on_progress, "importing", content)), found.whole, content.name)
+    run = _Run(root, content.name, source, found, todo)
+    return run.report(run.write(chunks, on_reject), content.damage)
+
+
+def _step(on_progress: OnProgress, step: str, content: Content) -> Callable[[int], None]:
+    return lambda done: on_progress(step, done, content.stored_size)
+
+
+def _unchanged(chunks: Iterable[bytes], whole: Extent, name: str) -> Iterator[bytes]:
+    """The content that was fingerprinted and no more: a log may grow meanwhile, but not change."""
+    digest, left = sha256(), whole.size
+    for chunk in chunks:
+        piece = chunk[:left]
+        digest.update(piece)
+        left -= len(piece)
+        yield piece
+        if not left:
+            break
+    if digest.hexdigest() != whole.sha256:
+        raise DataError("changed while it was imported; nothing was kept", path=name, hint="import it again")
+
+
+class _Run:
+    """One import of a content from the planned start on."""
+
+    def __init__(self, root: Path, name: str, source: Format, found: Fingerprint, todo: Plan) -> None:
+        self._root, self._name, self._source = root, name, source
+        self._found, self._start = found, todo.start
+        seed = f"{source.identity}\n{found.whole.sha256}\n{todo.start}"
+        self._writer = WRITER_PREFIX + sha256(seed.encode()).hexdigest()[:16]
+        self._tally = _tally_before(todo.after)
+        self._tail: str | None = None
+
+    def write(self, chunks: Iterable[bytes], on_reject: OnReject) -> int:
+        """Writes the events of all lines from the start on; returns their number."""
+        before = self._tally.kept
+        with BulkWriter(self._root, self._writer, metadata=self._record(consumed=None)) as bulk:
+            parser = self._source.parser()
+            for line in split_lines(chunks):
+                self._take(line, parser, bulk, on_reject)
+            consumed = self._found.whole if self._tail is None else self._found.lines
+            bulk.finish(**self._record(consumed))
+        return self._tally.kept - before
+
+    def report(self, added: int, damage: str | None) -> FileReport:
+        """What became of the file."""
+        return FileReport(
+            self._name, self._source.name, self._writer, self._tally, added, self._start, damage
+        )
+
+    def _record(self, consumed: Extent | None) -> dict[str, Any]:
+        record = Earlier(self._writer, self._found.whole, consumed, self._tally, self._tail)
+        return {"import": record.as_json(self._source.identity, self._name)}
+
+    def _take(self, line: Line, parser: Parser, bulk: BulkWriter, on_reject: OnReject) -> None:
+        if line.text is not None and (not line.text or line.text.isspace()):
+            self._tally.blank += line.begin >= self._start
+            return
+        outcome = _outcome(line, parser)  # of lines imported before, too: a header holds for what follows
+        if line.begin < self._start:
+            return
+        if isinstance(outcome, Parsed):
+            bulk.add(outcome.ts_ns, outcome.event_type, outcome.data, trace_id=outcome.trace_id)
+            self._tally.keep(outcome.event_type, outcome.rewritten)
+            return
+        self._tally.reject(outcome)
+        if not line.has_end:
+            self._tail = outcome.reason
+        on_reject(line.number, outcome)
+
+
+def _outcome(line: Line, parser: Parser) -> Parsed | Reject:
+    if line.text is None:
+        return Reject("line too long")
+    outcome = parser.parse(line.text)
+    if isinstance(outcome, Parsed) and not line.has_end and not parser.is_whole(line.text):
+        return Reject("cut off", "the last line has no line feed and does not end as JSON")
+    return outcome
+
+
+def _tally_before(after: Earlier | None) -> Tally:
+    """The counts of what is imported already; a last line that was left over then is counted now."""
+    if after is None:
+        return Tally()
+    return deepcopy(after.tally) if after.tail is None else after.tally.without(after.tail)
