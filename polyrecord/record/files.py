@@ -66,7 +66,15 @@ class ShardFile:
         self.blocks = 0
         make_directory(self.path.parent)
         self._descriptor = os.open(self.path, _FLAGS, _FILE_MODE)
-        fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        self._lock()
+
+    def _lock(self) -> None:
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX)  # waits: a reader may be probing at this moment
+        except OSError:
+            os.close(self._descriptor)
+            self.path.unlink()
+            raise
 
     def append(self, member: bytes) -> None:
         """Write one block whole; on OSError the file ends at the last whole member again."""
