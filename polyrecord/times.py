@@ -15,7 +15,7 @@ UNITS = {"s": SECOND, "ms": 1_000_000, "us": 1_000, "ns": 1}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _STAMP = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)(?:[Tt ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d+))?)?"
-    r"(?: ?([Zz]|[+-]\d\d:?\d\d))?)?\Z",
+    r"(?: ?([Zz]|[+-](?:[01]\d|2[0-3]):?[0-5]\d))?)?\Z",
     re.ASCII,
 )
 _AGO = re.compile(r"-(\d+(?:\.\d+)?)(s|m|h|d|w)\Z", re.ASCII)
@@ -63,6 +63,11 @@ def _offset_seconds(zone: str | None) -> int:
     return -seconds if zone[0] == "-" else seconds
 
 
+def _existing(ns: int) -> int:
+    format_ts(ns)  # before the year 1 there is no time: OverflowError
+    return ns
+
+
 def parse_moment(text: str, now_ns: int) -> int:
     """Nanoseconds of what a person types: RFC 3339, `-3h`, `now`, `today`, `yesterday` (UTC)."""
     word = text.strip()
@@ -71,11 +76,11 @@ def parse_moment(text: str, now_ns: int) -> int:
     if word.lower() in named:
         return named[word.lower()]
     ago = _AGO.match(word.lower())
-    if ago is not None:
-        return now_ns - round(float(ago[1]) * _AGO_SECONDS[ago[2]] * SECOND)
     try:
-        return parse_ts(word)
-    except ValueError:
+        if ago is None:
+            return parse_ts(word)
+        return _existing(now_ns - round(float(ago[1]) * _AGO_SECONDS[ago[2]] * SECOND))
+    except (ValueError, OverflowError):
         raise UsageError(
             f"not a time: {text[:80]!r}",
             hint="2026-11-20T12:34:56Z, 2026-11-20, -3h, -90s, today, yesterday or now",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import PurePosixPath
 
 from polyrecord.errors import UsageError
@@ -56,11 +57,20 @@ def parse_shard_path(relative: PurePosixPath) -> ShardName | None:
     sealed = len(parts) == 4
     if not sealed and not (len(parts) == 5 and parts[3] == OPEN_DIR):
         return None
-    stream, date = f"{parts[0]}/{parts[1]}", _DATE.match(parts[2])
+    stream, day = f"{parts[0]}/{parts[1]}", _DATE.match(parts[2])
     file = _FILE.match(parts[-1])
-    if _STREAM.match(stream) is None or date is None or file is None or file[1] != parts[1]:
+    if _STREAM.match(stream) is None or day is None or file is None or file[1] != parts[1]:
         return None
-    return ShardName(stream, file[2], int(file[3]), date[1], sealed)
+    name = ShardName(stream, file[2], int(file[3]), day[1], sealed)
+    # 0000, 00001 and the 30th of February fit the patterns; no writer makes them.
+    return name if name.number > 0 and name.filename == parts[-1] and _is_date(name.date) else None
+
+
+def _is_date(text: str) -> bool:
+    try:
+        return bool(date.fromisoformat(text))
+    except ValueError:
+        return False
 
 
 def is_stream(stream: str) -> bool:

@@ -6,7 +6,7 @@ import threading
 from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from polyrecord.record.outcomes import FlushTicket
 from polyrecord.record.policy import Overload
@@ -37,7 +37,7 @@ class Loss:
         if not self.count:
             self.reason, self.since_mono, self.until_mono = reason, mono_ns, mono_ns
         self.count += 1
-        self.events[event_type, stream] += 1
+        self.events[text_of(event_type), stream] += 1
         self.since_mono = min(self.since_mono, mono_ns)
         self.until_mono = max(self.until_mono, mono_ns)
 
@@ -112,7 +112,7 @@ class Buffer:
 
     def _make_room(self, item: Item, size: int) -> bool:
         """Drop by policy until `size` bytes fit; False when the new event itself was dropped."""
-        if self._overload is Overload.DROP_OLDEST and size <= self._limit:
+        if self._overload is Overload.DROP_OLDEST and size <= self._limit and not self.closed:
             while size > self.room and self._drop_oldest():
                 pass
             if size <= self.room:
@@ -134,6 +134,16 @@ class Buffer:
 
 
 _SHUT = 1 << 62
+
+
+def text_of(value: Any) -> str:
+    """A type or an id as text; a bot may hand over an enum's member, or anything."""
+    if type(value) is str:
+        return value
+    try:
+        return str(value)
+    except Exception:  # noqa: BLE001 - __str__ may raise anything
+        return f"<{type(value).__name__}>"
 
 
 def item_size(item: Item) -> int:

@@ -37,6 +37,6 @@ def default_recorder() -> EventRecorder:
             return _configured
         recording = open_recorders()
         if recording:
-            return min(recording, key=lambda recorder: recorder.writer)
+            return min(recording, key=lambda recorder: recorder.number)
         _configured = EventRecorder()
         return _configured

@@ -1,7 +1,9 @@
 """The drain thread: takes events from the buffer in small slices, numbers them, and orders blocks written.
 
 Small slices with a pause between, because this thread holds the interpreter lock while it formats: 64
-events take about 100 us, the longest a strategy has to wait for it.
+events take about 100 us, the longest a strategy has to wait for it. The pause is a real one: after sleep(0)
+this thread has the lock back before another wakes, and that one waits the whole switch interval of 5 ms.
+Under a backlog slices grow, for a busy strategy lets this thread in only every 5 ms.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ import orjson
 from polyrecord.clock import Clock
 from polyrecord.events.routes import TELEMETRY
 from polyrecord.record.blocks import DAY_NS
-from polyrecord.record.buffer import LINE_END, Buffer, Item, item_size
+from polyrecord.record.buffer import LINE_END, Buffer, Item, item_size, text_of
 from polyrecord.record.numbering import Numbering
 from polyrecord.record.outcomes import FlushTicket
 from polyrecord.record.policy import FlushPolicy
@@ -24,9 +26,11 @@ from polyrecord.record.timeline import ClockStep, Timeline
 from polyrecord.record.writer import Tick, Writer
 from polyrecord.times import format_ts
 
-SLICE = 64
+_SLICE = 64  # events
+_LARGEST_SLICE = 2048
+_BACKLOG_SHARE = 16  # a slice takes this part of what waits
 _IDLE_SECONDS = 0.025
-_PAUSE_SECONDS = 0.0002
+_PAUSE_SECONDS = 0.00005
 _MAX_BACKLOG = 8 << 20  # bytes handed to the writer and not yet written
 _TICK_NS = 1_000_000_000
 
@@ -71,19 +75,19 @@ class Drain:
     def _pass(self) -> bool:
         """Drain what is there; True when a closing ticket was met."""
         while self._buffer.items and self._writer.backlog < _MAX_BACKLOG:
-            if self._slice():
+            if self._slice(slice_size(len(self._buffer.items))):
                 return True
             self._cut_if_due()
-            time.sleep(_PAUSE_SECONDS if len(self._buffer.items) < 16 * SLICE else 0)
+            time.sleep(_PAUSE_SECONDS)
         self._number_loss()
         self._watch_clock()
         self._cut_if_due()
         self._tick_if_due()
         return False
 
-    def _slice(self) -> bool:
+    def _slice(self, size: int) -> bool:
         items, buffer = self._buffer.items, self._buffer
-        for _ in range(SLICE):
+        for _ in range(size):
             try:
                 item = items.popleft()
             except IndexError:
@@ -107,9 +111,9 @@ class Drain:
     def _number(self, item: Item) -> None:
         mono_ns, event_type, trace_id, payload, envelope, stream = item
         if type(event_type) is not str:  # an enum's member, or whatever a bot takes for a type
-            event_type = str(event_type)
+            event_type = text_of(event_type)
         if trace_id is not None and type(trace_id) is not str:
-            trace_id = str(trace_id)
+            trace_id = text_of(trace_id)
         tail = payload if isinstance(payload, bytes) else encode_frame(*payload)
         ts = self._timeline.stamp(mono_ns)
         if not self._numbering.pending:
@@ -167,9 +171,15 @@ class Drain:
         now = self._clock.mono_ns()
         if now - self._ticked_ns >= _TICK_NS:
             self._ticked_ns = now
-            self._writer.order(Tick(self._timeline.stamp(now) // DAY_NS))
+            # wall(), not stamp(): events that wait in the buffer are older and must keep their times.
+            self._writer.order(Tick(self._timeline.wall(now) // DAY_NS))
         if not self._numbering.pending and not self._writer.backlog:
             self._buffer.settle()
+
+
+def slice_size(waiting: int) -> int:
+    """How many events to take before the interpreter lock is given up again."""
+    return min(max(_SLICE, waiting // _BACKLOG_SHARE), _LARGEST_SLICE)
 
 
 def _clock_step(step: ClockStep) -> dict[str, Any]:

@@ -34,7 +34,10 @@ def money_text(value: Decimal | str | float | None) -> str | None:
         return value
     if isinstance(value, Decimal):
         return decimal_text(value)
-    return decimal_text(Decimal(repr(value)))
+    try:
+        return decimal_text(Decimal(str(value)))  # str, not repr: numpy's is np.float64(0.1)
+    except Exception:  # noqa: BLE001 - no amount: kept as it is, and validation says what is wrong
+        return value  # type: ignore[return-value]
 
 
 def encode_special(value: Any) -> Any:
@@ -48,7 +51,10 @@ def encode_special(value: Any) -> Any:
 
 def rescue(data: Any) -> bytes:
     """`data` as JSON bytes where orjson refused it: what cannot be held becomes its repr. Never raises."""
-    return orjson.dumps(_Rescue().copy(data, 0), encode_special)
+    try:
+        return orjson.dumps(_Rescue().copy(data, 0), encode_special)
+    except Exception:  # noqa: BLE001 - each part could be held, the whole is nested too deep
+        return orjson.dumps(_marker(data))
 
 
 def as_recorded(data: Any) -> Any:
@@ -109,19 +115,21 @@ def _marker(value: Any) -> dict[str, str]:
     return {_MARK: _plain_text(f"{type(value).__name__} {text}"[:_MAX_REPR])}
 
 
-def check_faithful(event_type: str, value: Any, path: str = "data") -> None:
+def check_faithful(event_type: str, value: Any, path: str = "data", depth: int = 0) -> None:
     """Raise InvalidEvent where `value` would not be recorded as it is: NaN, a set, a non-string key…"""
+    if depth > _MAX_DEPTH:
+        raise _unfaithful(event_type, f"{path[:40]}…", "circular, or nested too deep")
     if isinstance(value, float) and not math.isfinite(value):
         raise _unfaithful(event_type, path, f"{value} becomes null")
     if isinstance(value, Mapping):
         for key, item in value.items():
             if not isinstance(key, str):
                 raise _unfaithful(event_type, path, f"key {key!r} is not a string")
-            check_faithful(event_type, item, f"{path}.{key}")
+            check_faithful(event_type, item, f"{path}.{key}", depth + 1)
         return
     if isinstance(value, list | tuple):
         for at, item in enumerate(value):
-            check_faithful(event_type, item, f"{path}[{at}]")
+            check_faithful(event_type, item, f"{path}[{at}]", depth + 1)
         return
     try:
         orjson.dumps(value, encode_special)

@@ -17,7 +17,8 @@ _FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 
 def make_directory(path: Path) -> None:
     """Make a directory and what is missing above it, 0750."""
-    path.mkdir(mode=_DIR_MODE, parents=True, exist_ok=True)
+    for folder in [folder for folder in (*reversed(path.parents), path) if not folder.is_dir()]:
+        folder.mkdir(mode=_DIR_MODE, exist_ok=True)  # parents=True would make the parents 0777
 
 
 def sync_directory(path: Path) -> None:
@@ -90,9 +91,13 @@ class ShardFile:
         try:
             write_all(self._descriptor, data)
         except OSError:
-            os.ftruncate(self._descriptor, self.size)
-            os.lseek(self._descriptor, self.size, os.SEEK_SET)
+            self._cut_back()
             raise
+
+    def _cut_back(self) -> None:
+        """Back to the end of the last whole block; if the cut fails too, the next write goes over it."""
+        os.lseek(self._descriptor, self.size, os.SEEK_SET)
+        os.ftruncate(self._descriptor, self.size)
 
     def sync(self) -> None:
         """Force what was appended to the disk."""
@@ -101,13 +106,20 @@ class ShardFile:
             self.unsynced = 0
 
     def seal(self, *, clean: bool) -> Path:
-        """Write directory and footer, force all to the disk, move the shard to its final place."""
-        self._write(self._directory.ending(clean=clean))
-        os.fsync(self._descriptor)
+        """Write directory and footer, force all to the disk, move the shard to its final place.
+
+        On OSError the shard is open as before, and sealing may be tried again. The caller syncs the folder.
+        """
         final = self._root / self.name.as_sealed().path
-        self.path.rename(final)
+        self._cut_back()
+        self._write(self._directory.ending(clean=clean))
+        try:
+            os.fsync(self._descriptor)
+            self.path.rename(final)
+        except OSError:
+            self._cut_back()
+            raise
         os.close(self._descriptor)
-        sync_directory(final.parent)
         remove_if_empty(self.path.parent)
         return final
 

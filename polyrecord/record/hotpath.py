@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import orjson
 
 from polyrecord.clock import Clock
-from polyrecord.record.buffer import LINE_END, OVERHEAD, Buffer, Item
+from polyrecord.record.buffer import LINE_END, OVERHEAD, Buffer, Item, text_of
 from polyrecord.record.current import SCOPE, Scope
 from polyrecord.record.encode import encode_special
 
@@ -111,5 +111,5 @@ def with_fields(
 ) -> dict[str, str]:
     """The envelope with the fields that are given, as text whatever they are."""
     fields = {"intent_id": intent_id, "level": level, "reason_code": reason_code}
-    given = {name: str(value) for name, value in fields.items() if value is not None}
+    given = {name: text_of(value) for name, value in fields.items() if value is not None}
     return {**(envelope or {}), **given}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -13,6 +14,7 @@ from polyrecord.ids import is_hex, normal_id, trace_key, value_key
 from polyrecord.record.buffer import LINE_END
 
 _REMEMBERED = 4096
+_MAX_DECLARED = 100  # paths of 255 bytes, and a value for each, still fit a header
 
 
 class TraceKeys:
@@ -53,12 +55,15 @@ class ValueKeys:
 
     def __init__(self, declared: Iterable[str] = ()) -> None:
         self.declared = tuple(dict.fromkeys(path for path in declared if path not in COVERED_PATHS))
+        if len(self.declared) > _MAX_DECLARED:
+            raise ConfigError(f"{len(self.declared)} index keys; a block's header holds {_MAX_DECLARED}")
         for path in self.declared:
             _check_path(path)
         paths = [*COVERED_PATHS, *self.declared]
         self._paths = [path.split(".")[1:] for path in paths if path.startswith("data.")]
-        # `order_id":` is also the end of `client_order_id":`, so one search serves both.
-        names = {f'{parts[-1]}":' for parts in self._paths}
+        # `order_id"` is also the end of `client_order_id"`, so one search serves both. No colon: an import
+        # may have a space before it. `\u`: a name may be written with escapes.
+        names = {*(f'{parts[-1]}"' for parts in self._paths), "\\u"}
         self._needles = [n.encode() for n in names if not any(n != m and n.endswith(m) for m in names)]
         self._envelope = [path for path in paths if not path.startswith("data.")]
 
@@ -70,7 +75,10 @@ class ValueKeys:
         return keys
 
     def _in_data(self, data: bytes) -> list[int]:
-        parsed = orjson.loads(data)
+        try:
+            parsed = orjson.loads(data)
+        except orjson.JSONDecodeError:
+            parsed = json.loads(data)  # an import's lone surrogates
         values = (_at(parsed, parts) for parts in self._paths)
         return [value_key(str(v)) for v in values if isinstance(v, str | int) and not isinstance(v, bool)]
 

@@ -56,9 +56,7 @@ class Numbering:
     ) -> None:
         """Take the writer's next event; `payload` is its data as one JSON value, then LINE_END."""
         builder = self._builder(stream or stream_of(event_type), ts)
-        self.seq = seq = self.seq + 1
-        self.kept += 1
-        self.pending += 1
+        seq = self.seq + 1
         quoted = self._quoted.get(event_type) or self._quote(event_type)
         head = f'{{"ts":"{ts_text}","seq":{seq},"event_type":{quoted}'
         if trace_id is not None:
@@ -66,10 +64,16 @@ class Numbering:
             head += fragment
         if envelope:
             head += "".join(f',"{name}":{quote(envelope[name])}' for name in ENVELOPE if name in envelope)
+        values = self._values.find(payload, envelope)
+        if payload.find(b"\n") < len(payload) - 1:  # orjson.Fragment: between tokens a space means the same
+            payload = payload[:-1].replace(b"\n", b" ") + b"\n"
+        # What can fail has not failed: from here on the event counts.
+        self.seq = seq
+        self.kept += 1
+        self.pending += 1
         builder.add(f'{head},"data":'.encode() + payload, event_type, seq, ts, charge, lost)
         if trace_id is not None:
             builder.add_trace(key, opaque=opaque)
-        values = self._values.find(payload, envelope)
         if values:
             builder.add_values(values)
 

@@ -53,7 +53,6 @@ class FlushTicket(Coroutine[Any, Any, FlushOutcome]):
         self._lock = threading.Lock()
         self._outcome: FlushOutcome | None = None
         self._callbacks: list[Callable[[FlushOutcome], object]] = []
-        self._driver: Generator[Any, None, FlushOutcome] | None = None
 
     def wait(self, timeout: float | None = None) -> FlushOutcome:
         """Block until it is done; raises TimeoutError after `timeout` seconds."""
@@ -72,13 +71,16 @@ class FlushTicket(Coroutine[Any, Any, FlushOutcome]):
 
     def __await__(self) -> Generator[Any, None, FlushOutcome]:
         if self._outcome is None:
-            import asyncio
-
-            loop = asyncio.get_running_loop()
-            future: asyncio.Future[FlushOutcome] = loop.create_future()
-            self._call_back(lambda outcome: _hand_over(loop, future, outcome))
-            return (yield from future.__await__())
+            return (yield from self._waiter())
         return self._outcome
+
+    def _waiter(self) -> Generator[Any, None, FlushOutcome]:
+        import asyncio
+
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[FlushOutcome] = loop.create_future()
+        self._call_back(lambda outcome: _hand_over(loop, future, outcome))
+        return future.__await__()
 
     def _call_back(self, callback: Callable[[FlushOutcome], object]) -> None:
         with self._lock:
@@ -87,24 +89,22 @@ class FlushTicket(Coroutine[Any, Any, FlushOutcome]):
                 return
         callback(self._outcome)
 
-    # The methods of a coroutine, so that asyncio.create_task(recorder.flush()) works too.
+    # The methods of a coroutine, so that asyncio.create_task(recorder.flush()) works too. They keep no
+    # state between steps: any number of tasks may wait for one ticket, and again after a timeout.
     def send(self, value: Any) -> Any:
         """Advance the wait, as an event loop does."""
-        if self._driver is None:
-            self._driver = self.__await__()
-        return self._driver.send(value)
+        if self._outcome is None:
+            return next(self._waiter())
+        raise StopIteration(self._outcome)
 
-    def throw(self, *error: Any) -> Any:
-        """Raise inside the wait, as an event loop does on cancel; the flush itself goes on."""
-        if self._driver is None:
-            self._driver = self.__await__()
-            next(self._driver)
-        return self._driver.throw(*error)
+    def throw(self, typ: Any, val: Any = None, tb: Any = None) -> Any:
+        """Raise what it is given, as an event loop does on cancel; the flush itself goes on."""
+        if isinstance(typ, BaseException):
+            raise typ
+        raise val if isinstance(val, BaseException) else typ()
 
     def close(self) -> None:
         """Stop waiting; the flush itself goes on."""
-        if self._driver is not None:
-            self._driver.close()
 
 
 def _hand_over(loop: Any, future: Any, outcome: FlushOutcome) -> None:

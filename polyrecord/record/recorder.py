@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import itertools
 import threading
 import weakref
 from collections.abc import Iterable, Mapping
@@ -74,6 +75,7 @@ class EventRecorder(TypedHelpers):
             block_bytes=block_bytes,
         )  # fmt: skip
         self.root = archive_root(root)
+        self.number = next(_numbers)
         clock = clock or SystemClock()
         self._stages = None if stages is None else checked_stages(stages)
         self._envelope = {"bot_id": bot_id} if bot_id is not None else None
@@ -125,7 +127,11 @@ class EventRecorder(TypedHelpers):
         now = self._mono_ns()
         if trace_id is None and (scope := SCOPE.get()) is not None:
             trace_id = scope.trace_id
-        raw = frame.encode("utf-8", "backslashreplace") if isinstance(frame, str) else bytes(frame)
+        try:
+            raw = frame.encode("utf-8", "backslashreplace") if isinstance(frame, str) else bytes(frame)
+        except Exception:  # noqa: BLE001 - promise: recording never raises into a strategy
+            self._buffer.drop((now, _RAW_FRAME, None, b"", None, None), "unrecordable")
+            return False
         item: Item = (now, _RAW_FRAME, trace_id, (raw, source, received_ns), self._envelope, None)
         size = len(raw) + OVERHEAD
         return self._buffer.put(item, size) if size <= self._buffer.room else self._no_room(item, size)
@@ -141,7 +147,7 @@ class EventRecorder(TypedHelpers):
         reason_code: str | None = None,
     ) -> Recorded:
         """Record a telemetry event; a type of no known stream goes to `logs/telemetry`."""
-        stream = None if is_named(event_type) else TELEMETRY
+        stream = None if isinstance(event_type, str) and is_named(event_type) else TELEMETRY
         kept = self.record(
             event_type,
             data,
@@ -161,6 +167,8 @@ class EventRecorder(TypedHelpers):
                 self._buffer.items.append(ticket)
                 self._session.wake()
                 return ticket
+            if self._closing is not None:  # what was recorded before is written when that is done
+                return self._closing
         ticket.resolve(self._session.outcome())
         return ticket
 
@@ -234,6 +242,7 @@ class EventRecorder(TypedHelpers):
         return rescue(data)
 
 
+_numbers = itertools.count(1)
 _RAW_FRAME = EventType.RAW_FRAME.value
 _open_recorders: weakref.WeakSet[EventRecorder] = weakref.WeakSet()
 _AT_EXIT_SECONDS = 10.0

@@ -10,7 +10,7 @@ from pathlib import Path
 from polyrecord.format.block import pack_block
 from polyrecord.format.layout import ShardName
 from polyrecord.record.blocks import PendingBlock
-from polyrecord.record.files import ShardFile
+from polyrecord.record.files import ShardFile, sync_directory
 from polyrecord.record.policy import RotatePolicy
 
 _MAX_OPEN = 32  # an import may span any number of dates, a process only has so many descriptors
@@ -54,11 +54,13 @@ class ShardSet:
         self.blocks += 1
         self.bytes += len(member)
         self.events += block.index.events
-        if self._due(shard):
-            self._seal(block.stream, block.day, clean=False)
 
     def _shard(self, stream: str, day: int) -> ShardFile:
-        shard = self._open.pop((stream, day), None)
+        shard = self._open.get((stream, day))
+        if shard is not None and self._due(shard):
+            # Before the block is written, not after: if sealing fails, the block is tried again whole.
+            self._seal(stream, day, clean=False)
+            shard = None
         if shard is None:
             if len(self._open) >= _MAX_OPEN:
                 self._seal(*next(iter(self._open)), clean=False)
@@ -68,6 +70,7 @@ class ShardSet:
             name = ShardName(stream, self._writer, self._numbers[stream] + 1, day_text(day), sealed=False)
             shard = ShardFile(self._root, name, self._now_ns())
             self._numbers[stream] += 1
+        self._open.pop((stream, day), None)
         self._open[stream, day] = shard  # at the end: the first is the one least recently written
         return shard
 
@@ -95,9 +98,14 @@ class ShardSet:
 
     def close(self) -> None:
         """Seal everything; the last shard of each stream is marked as the end of an orderly close."""
-        last = {stream: max(d for s, d in self._open if s == stream) for stream, _ in self._open}
-        for stream, day in sorted(self._open):
-            self._seal(stream, day, clean=last[stream] == day)
+        failed: OSError | None = None
+        for (stream, day), shard in sorted(self._open.items(), key=lambda entry: entry[0]):
+            try:
+                self._seal(stream, day, clean=shard.name.number == self._numbers[stream])
+            except OSError as error:  # the others can still be sealed
+                failed = failed or error
+        if failed is not None:
+            raise failed
 
     def discard(self) -> None:
         """Remove all that is open."""
@@ -110,5 +118,7 @@ class ShardSet:
             self._seal(stream, day, clean=clean)
 
     def _seal(self, stream: str, day: int, *, clean: bool) -> None:
-        self.sealed.append(self._open[stream, day].seal(clean=clean))
+        path = self._open[stream, day].seal(clean=clean)
         del self._open[stream, day]
+        self.sealed.append(path)
+        sync_directory(path.parent)

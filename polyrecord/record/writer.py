@@ -46,6 +46,7 @@ class Writer:
         self.errors = 0
         self.last_error: str | None = None
         self.given_up = 0  # events that an orderly close could not write
+        self._given_up_error: str | None = None
         self._orders: SimpleQueue[Order] = SimpleQueue()
         self._shards = shards
         self._clock = clock
@@ -93,13 +94,19 @@ class Writer:
                 order.resolve(self.outcome(durable=self._sync_if_due(flushed=True)))
 
     def _write(self, block: PendingBlock) -> None:
-        written = self._persist(block)
+        try:
+            written = self._persist(block)
+        except Exception as error:  # noqa: BLE001 - one bad block must not end the recording
+            written = False
+            self.errors += 1
+            self.last_error = f"{type(error).__name__}: {error}"
         self._on_written(block.charge)
         self._taken += block.charge  # after it: the drain takes an empty backlog for all given back
         if written:
             self._sync_if_due(flushed=False)
         else:
             self.given_up += block.index.events
+            self._given_up_error = self.last_error
 
     def _persist(self, block: PendingBlock) -> bool:
         """Write a block, trying again until it works or an orderly close has waited long enough."""
@@ -142,7 +149,7 @@ class Writer:
         """How things stand; `durable` if all that is written is on the disk."""
         error = self.last_error
         if self.given_up:
-            error = f"{self.given_up} events could not be written: {error}"
+            error = f"{self.given_up} events could not be written: {self._given_up_error}"
         return FlushOutcome(self._shards.events, self._shards.bytes, durable and error is None, error)
 
 
