@@ -1,0 +1,1 @@
+"""DISK -> EVENTS: find and prune shards, read blocks, merge writers, replay, trace, coverage."""

@@ -1,0 +1,127 @@
+"""An archive: which shards it has, by their names alone."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from polyrecord.errors import ArchiveMissing, DataError
+from polyrecord.format.layout import MANIFESTS, OPEN_DIR, TREES, ShardName, parse_shard_path
+from polyrecord.read.explain import Explain
+from polyrecord.read.selection import Selection
+
+_HINT = "name the directory that holds data/ and logs/ with --root or POLYRECORD_ROOT"
+
+
+@dataclass(frozen=True, slots=True)
+class ShardInfo:
+    """A shard by its name, and the archive it lies in."""
+
+    root: Path
+    name: ShardName
+
+    @property
+    def path(self) -> Path:
+        """Where the shard lay when it was listed."""
+        return self.root / self.name.path
+
+    @property
+    def sealed_path(self) -> Path:
+        """Where the shard lies, or will lie, once sealed."""
+        return self.root / self.name.as_sealed().path
+
+
+def default_root() -> Path:
+    """POLYRECORD_ROOT, else the current directory."""
+    return Path(os.environ.get("POLYRECORD_ROOT") or ".")
+
+
+class Archive:
+    """A directory with `data/` and `logs/`. Making one touches no file."""
+
+    __slots__ = ("root",)
+
+    def __init__(self, root: Path | str | None = None) -> None:
+        self.root = default_root() if root is None else Path(root)
+
+    def shards(self, selection: Selection | None = None, explain: Explain | None = None) -> list[ShardInfo]:
+        """The shards that can hold what is selected, judged by stream and date, by writer and number.
+
+        Raises ArchiveMissing when there is no archive or nothing in it, DataError when it cannot be read.
+        """
+        wanted = selection or Selection()
+        counts = explain if explain is not None else Explain()
+        found, ignored = self._list(wanted)
+        if not found and not self._list(Selection())[0]:
+            raise ArchiveMissing("no recorded events in this directory", path=self.root, hint=_HINT)
+        counts.shards_found += len(found)
+        counts.names_ignored += ignored
+        return sorted(found, key=lambda shard: (shard.name.writer, shard.name.stream, shard.name.number))
+
+    def _list(self, selection: Selection) -> tuple[list[ShardInfo], int]:
+        if not self.root.is_dir():
+            what = "not a directory" if self.root.exists() else "no such directory"
+            raise ArchiveMissing(what, path=self.root, hint=_HINT)
+        walk = _Walk(self.root, selection)
+        try:
+            walk.trees()
+        except OSError as error:
+            raise DataError(f"archive cannot be read: {error.strerror}", path=error.filename) from error
+        return [ShardInfo(self.root, name) for name in walk.names.values()], walk.ignored
+
+
+class _Walk:
+    """One pass over the directories. No symbolic link is followed: it could lead out of the archive."""
+
+    def __init__(self, root: Path, selection: Selection) -> None:
+        self.names: dict[tuple[str, str, int], ShardName] = {}
+        self.ignored = 0
+        self._root = root
+        self._selection = selection
+
+    def trees(self) -> None:
+        for tree in TREES:
+            for stream in self._folders(PurePosixPath(tree)):
+                if str(stream) != MANIFESTS and self._selection.takes_stream(str(stream)):
+                    self._stream(stream)
+
+    def _stream(self, stream: PurePosixPath) -> None:
+        for folder in self._folders(stream):
+            date = folder.name.removeprefix("date=")
+            if date == folder.name:
+                self.ignored += 1
+            elif self._selection.takes_date(date):
+                # Open shards first: one that is sealed meanwhile is then seen twice rather than never.
+                self._files(folder / OPEN_DIR)
+                self._files(folder)
+
+    def _folders(self, folder: PurePosixPath) -> Iterator[PurePosixPath]:
+        for entry in self._entries(folder):
+            if entry.is_dir(follow_symlinks=False):
+                yield folder / entry.name
+            else:
+                self._ignore(entry.name)
+
+    def _files(self, folder: PurePosixPath) -> None:
+        for entry in self._entries(folder):
+            name = parse_shard_path(folder / entry.name)
+            if name is not None and entry.is_file(follow_symlinks=False):
+                self.names[name.stream, name.writer, name.number] = name
+            elif entry.name != OPEN_DIR:
+                self._ignore(entry.name)
+
+    def _ignore(self, name: str) -> None:
+        self.ignored += name != ".gitkeep"
+
+    def _entries(self, folder: PurePosixPath) -> list[os.DirEntry[str]]:
+        path = self._root / folder
+        if path.is_symlink():
+            self.ignored += 1
+            return []
+        try:
+            with os.scandir(path) as entries:
+                return sorted(entries, key=lambda entry: entry.name)
+        except (FileNotFoundError, NotADirectoryError):
+            return []

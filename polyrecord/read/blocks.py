@@ -1,0 +1,256 @@
+"""The blocks a selection needs: planned from the index, read, checked, and cut into the lines that match."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+from polyrecord.format import constants as c
+from polyrecord.format.block import BadBlock, BadHeader, BlockHeader, header_length, inflate, parse_header
+from polyrecord.read.archive import Archive, ShardInfo
+from polyrecord.read.event import NotAnEvent
+from polyrecord.read.explain import Explain, Finding
+from polyrecord.read.files import ShardFile
+from polyrecord.read.lines import Head, decode_head, is_regular, read_head
+from polyrecord.read.match import Matcher
+from polyrecord.read.plain import PlainReader
+from polyrecord.read.prune import needed
+from polyrecord.read.selection import Selection
+from polyrecord.read.shard import RawRecord, ShardIndex, read_index
+
+_MOST_HEADER = 12 + c.MAX_EXTRA
+_LIKELY_HEADER = 8192  # one read for most; a read costs 5 us whatever its length
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedBlock:
+    """A block to be read. `first_line` is the number of its first line in the shard, from 1.
+
+    A block that is not `wanted` holds nothing that is selected; it is read for the order's sake only.
+    `floor` is the latest time among the writer's events that are before it and are not read.
+    """
+
+    info: ShardInfo
+    offset: int
+    length: int
+    events: int
+    first_seq: int
+    last_seq: int
+    min_ts: int
+    max_ts: int
+    first_line: int
+    wanted: bool = True
+    floor: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class ShardPlan:
+    """What is to be read of one shard, in file order; `plain` is where it goes on without blocks."""
+
+    blocks: list[PlannedBlock]
+    plain: PlainReader | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sifted:
+    """Lines of one block or chunk in order; `selected` is None where all of them are.
+
+    `heads` is None where seq and time can be told from a line without decoding it.
+    """
+
+    lines: list[bytes]
+    heads: list[Head] | None
+    selected: list[bool] | None = None
+
+
+def plan_shard(info: ShardInfo, matcher: Matcher, explain: Explain, *, everything: bool = False) -> ShardPlan:
+    """What a selection needs of a shard; with `everything` the other blocks too, as not wanted."""
+    try:
+        with ShardFile(info) as file:
+            index = read_index(info, file, explain)
+            explain.shards_opened += 1
+            explain.blocks_found += index.table.blocks
+            return _plan(index, file, matcher, explain, everything=everything)
+    except OSError as error:
+        explain.found(Finding(info.path, 0, 0, None, f"shard cannot be read: {error.strerror}"))
+        return ShardPlan([])
+
+
+def _plan(
+    index: ShardIndex, file: ShardFile, matcher: Matcher, explain: Explain, *, everything: bool
+) -> ShardPlan:
+    def header_at(record: RawRecord) -> BlockHeader | None:
+        return _read_header(file, record, explain)
+
+    blocks = []
+    line = 1
+    for wanted, record in needed(index.table, matcher.selection, matcher.keys, header_at, explain):
+        if wanted or everything:
+            blocks.append(_planned(index.info, record, line, wanted=wanted))
+        line += record[3]
+    plain = index.plain
+    if plain is None:
+        return ShardPlan(blocks)
+    reader = PlainReader(index.info, plain.offset, gzip=plain.gzip, explain=explain)
+    reader.lines_before = line - 1
+    return ShardPlan(blocks, reader)
+
+
+def _planned(info: ShardInfo, record: RawRecord, line: int, *, wanted: bool) -> PlannedBlock:
+    offset, length, _, events, _, first_seq, last_seq, _, _, min_ts, max_ts, _, _, _ = record
+    return PlannedBlock(info, offset, length, events, first_seq, last_seq, min_ts, max_ts, line, wanted)
+
+
+def _read_header(file: ShardFile, record: RawRecord, explain: Explain) -> BlockHeader | None:
+    offset, length = record[0], record[1]
+    start = file.read_at(offset, min(length, _LIKELY_HEADER))
+    if len(start) >= 16 and header_length(start) > len(start):
+        start = file.read_at(offset, min(length, _MOST_HEADER))
+    explain.headers_read += 1
+    explain.bytes_read += len(start)
+    try:
+        return parse_header(start)
+    except BadHeader:
+        return None
+
+
+def load(
+    planned: PlannedBlock, member: bytes, matcher: Matcher, explain: Explain, *, everything: bool = False
+) -> tuple[BlockHeader, bytes]:
+    """Header and lines of a block's bytes; no lines when none can match or, with a finding, when damaged."""
+    explain.bytes_read += len(member)
+    try:
+        header = parse_header(member)
+        if not everything and not matcher.takes_types_of(header):
+            explain.skipped_by_type += 1
+            return header, b""
+        content = inflate(member, header)
+    except (BadHeader, BadBlock) as error:
+        reason = f"block is damaged: {error}"
+        explain.found(Finding(planned.info.path, planned.offset, planned.length, planned.events, reason))
+        return _NO_HEADER, b""
+    explain.blocks_read += 1
+    explain.bytes_inflated += len(content)
+    return header, content
+
+
+_NO_HEADER = BlockHeader(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+
+
+def sift_block(
+    planned: PlannedBlock,
+    header: BlockHeader,
+    content: bytes,
+    matcher: Matcher,
+    explain: Explain,
+    *,
+    everything: bool = False,
+) -> Sifted:
+    """The selected lines of a block, or all of them marked. A line that is no event is a finding."""
+    lines = content.split(b"\n")
+    lines.pop()
+    explain.lines_read += len(lines)
+    regular = is_regular(content)
+    if regular and planned.wanted and matcher.takes_all_of(header):
+        explain.lines_kept += len(lines)
+        return Sifted(lines, None)
+    sieve = _Sieve(matcher, explain, planned.info, planned.offset, header.paths)
+    sifted = sieve.run(lines, planned.first_line, read_head, everything=everything)
+    if not planned.wanted:
+        sifted = replace(sifted, selected=[False] * len(sifted.lines))
+    return replace(sifted, heads=None) if regular else sifted
+
+
+def sift_plain(
+    reader: PlainReader, lines: list[bytes], matcher: Matcher, explain: Explain, *, everything: bool = False
+) -> Sifted:
+    """The selected lines of a chunk of a plain shard, or all of them marked."""
+    explain.lines_read += len(lines)
+    sieve = _Sieve(matcher, explain, reader.info, reader.start, ())
+    sifted = sieve.run(lines, reader.lines_before + 1, decode_head, everything=everything)
+    reader.lines_before += len(lines)
+    return sifted
+
+
+class _Sieve:
+    """Looks at every line; notes those that are no events."""
+
+    def __init__(
+        self, matcher: Matcher, explain: Explain, info: ShardInfo, offset: int, declared: tuple[str, ...]
+    ) -> None:
+        self._matcher, self._explain, self._declared = matcher, explain, declared
+        self._info, self._offset = info, offset
+
+    def run(
+        self, lines: list[bytes], first: int, read: Callable[[bytes], Head], *, everything: bool
+    ) -> Sifted:
+        """The lines that are selected, or all events marked; `first` is the number of the first line."""
+        keeps, declared = self._matcher.keeps, self._declared
+        kept, heads, selected = [], [], []
+        for number, line in enumerate(lines, first):
+            try:
+                head = read(line)
+                keep = keeps(head, line, declared)
+            except NotAnEvent as error:
+                self._not_an_event(number, line, error)
+                continue
+            if keep or everything:
+                kept.append(line)
+                heads.append(head)
+                selected.append(keep)
+        self._explain.lines_kept += sum(selected)
+        return Sifted(kept, heads, selected if everything else None)
+
+    def _not_an_event(self, number: int, line: bytes, error: NotAnEvent) -> None:
+        if line.strip():
+            self._explain.found(Finding(self._info.path, self._offset, len(line), 1, str(error), number))
+
+
+def chunks(archive: Archive, selection: Selection, explain: Explain) -> Iterator[bytes]:
+    """The selected lines, each ended by a line feed, a block at a time; unordered across shards.
+
+    A block that is selected whole is given as it was inflated: the fast way to feed another program.
+    """
+    matcher = Matcher(selection)
+    for info in archive.shards(selection, explain):
+        plan = plan_shard(info, matcher, explain)
+        yield from _block_chunks(info, plan.blocks, matcher, explain)
+        while plan.plain is not None and (lines := plan.plain.read()):
+            yield _join(sift_plain(plan.plain, lines, matcher, explain).lines)
+
+
+def _block_chunks(
+    info: ShardInfo, blocks: list[PlannedBlock], matcher: Matcher, explain: Explain
+) -> Iterator[bytes]:
+    for planned, member in _members(info, blocks, explain):
+        header, content = load(planned, member, matcher, explain)
+        if content and matcher.takes_all_of(header) and is_regular(content):
+            explain.lines_read += header.events
+            explain.lines_kept += header.events
+            yield content
+        elif content:
+            yield _join(sift_block(planned, header, content, matcher, explain).lines)
+
+
+def _members(
+    info: ShardInfo, blocks: list[PlannedBlock], explain: Explain
+) -> Iterator[tuple[PlannedBlock, bytes]]:
+    if not blocks:
+        return
+    try:
+        with ShardFile(info) as file:
+            for planned in blocks:
+                yield planned, file.read_at(planned.offset, planned.length)
+    except OSError as error:
+        explain.found(Finding(info.path, 0, 0, None, f"shard cannot be read: {error.strerror}"))
+
+
+def _join(lines: list[bytes]) -> bytes:
+    return b"\n".join([*lines, b""])
+
+
+def lines(archive: Archive, selection: Selection, explain: Explain) -> Iterator[bytes]:
+    """The selected lines without their line feeds, in file order within a shard, unordered across shards."""
+    for chunk in chunks(archive, selection, explain):
+        if chunk:
+            yield from chunk[:-1].split(b"\n")

@@ -1,0 +1,72 @@
+"""What a line says about itself, told without decoding it where it is written as ours are."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from polyrecord.read.event import NotAnEvent, read_envelope
+from polyrecord.times import format_ts, parse_ts
+
+# `{"ts":"` 30 characters `","seq":`: docs/format.md, section 2, fixes where these stand.
+_TS = slice(7, 37)
+_MARK = slice(36, 45)
+_MARKED = b'Z","seq":'
+_SEQ_AT = 45
+
+_REGULAR = re.compile(rb'(?:\{"ts":"[^"\n]{29}Z","seq":\d+,".*\}\n)*+')
+_HEAD = re.compile(
+    rb'\{"ts":"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z)","seq":(\d+)'
+    rb',"event_type":"([^"\\]+)"(?:,"trace_id":"([^"\\]*)")?'
+)
+_NINE_DIGITS = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z\Z", re.ASCII)
+
+
+class Head(NamedTuple):
+    """The members a line is selected and ordered by; `ts` is nine-digit text, which sorts as time does."""
+
+    ts: bytes
+    seq: int
+    event_type: str
+    trace_id: str | None
+
+
+def is_regular(content: bytes) -> bool:
+    """Whether every line begins and ends as ours do; 250 ns a line."""
+    return _REGULAR.fullmatch(content) is not None
+
+
+def regular_seq(line: bytes) -> int:
+    """The seq of a line from a regular content."""
+    return int(line[_SEQ_AT : line.index(b",", _SEQ_AT)])
+
+
+def regular_ts(line: bytes) -> bytes:
+    """The time of a line from a regular content."""
+    return line[_TS]
+
+
+def read_head(line: bytes) -> Head:
+    """The head of a line from a block; raises NotAnEvent."""
+    match = _HEAD.match(line)
+    if match is None or not line.endswith(b"}"):
+        return decode_head(line)
+    ts, seq, event_type, trace_id = match.groups()
+    if trace_id is None and b'"trace_id":' in line:  # it may stand further back, or be spelled with escapes
+        return decode_head(line)
+    try:
+        return Head(ts, int(seq), event_type.decode(), trace_id.decode() if trace_id is not None else None)
+    except UnicodeDecodeError:
+        raise NotAnEvent("not JSON: str is not valid UTF-8") from None
+
+
+def decode_head(line: bytes) -> Head:
+    """The head of any line, by decoding it; raises NotAnEvent."""
+    envelope = read_envelope(line)
+    if not envelope.event_type:
+        raise NotAnEvent("not an event line: event_type is empty")
+    try:
+        ts = envelope.ts if _NINE_DIGITS.match(envelope.ts) else format_ts(parse_ts(envelope.ts))
+    except (ValueError, OverflowError):
+        raise NotAnEvent(f"not an event line: ts is no time: {envelope.ts[:80]!r}") from None
+    return Head(ts.encode(), envelope.seq, envelope.event_type, envelope.trace_id)

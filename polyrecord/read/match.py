@@ -1,0 +1,62 @@
+"""The exact test of a line: what an index let through is looked at here."""
+
+from __future__ import annotations
+
+from polyrecord.format.block import BlockHeader
+from polyrecord.format.constants import COVERED_PATHS
+from polyrecord.read.event import read_json
+from polyrecord.read.lines import Head
+from polyrecord.read.prune import KeyQuery
+from polyrecord.read.selection import Selection, TraceQuery, ValueQuery
+from polyrecord.times import format_ts
+
+_AFTER_ALL = b"~"
+
+
+class Matcher:
+    """A selection made ready to test lines and to prune blocks."""
+
+    __slots__ = ("_since", "_types", "_until", "keys", "selection")
+
+    def __init__(self, selection: Selection) -> None:
+        """Raises UsageError when the trace or the value looked for is empty."""
+        self.selection = selection
+        self._since = b"" if selection.since_ns is None else format_ts(selection.lowest_ns).encode()
+        self._until = _AFTER_ALL if selection.until_ns is None else format_ts(selection.highest_ns).encode()
+        self._types = selection.types
+        self.keys = KeyQuery(
+            None if selection.trace is None else TraceQuery(selection.trace, exact=selection.exact),
+            None if selection.value is None else ValueQuery(selection.value),
+        )
+
+    def takes_types_of(self, header: BlockHeader) -> bool:
+        """Whether a block can hold an event of the types asked for."""
+        return not self._types or not header.types.keys().isdisjoint(self.selection.type_names)
+
+    def takes_all_of(self, header: BlockHeader) -> bool:
+        """Whether every line of a block is selected, so that none needs a look."""
+        if self.keys.trace is not None or self.keys.value is not None:
+            return False
+        if not (self.selection.lowest_ns <= header.min_ts and self._ends_in_window(header)):
+            return False
+        names = self.selection.type_names
+        return not names or (names == self._types and header.types.keys() <= names)
+
+    def _ends_in_window(self, header: BlockHeader) -> bool:
+        return self.selection.until_ns is None or header.max_ts < self.selection.highest_ns
+
+    def keeps(self, head: Head, line: bytes, declared: tuple[str, ...] = ()) -> bool:
+        """Whether a line is selected; `declared` are its block's key paths. Raises NotAnEvent."""
+        if not self._since <= head.ts < self._until:
+            return False
+        if self._types and head.event_type not in self._types:
+            return False
+        if self.keys.trace is not None and (
+            head.trace_id is None or not self.keys.trace.matches(head.trace_id)
+        ):
+            return False
+        value = self.keys.value
+        if value is None:
+            return True
+        paths = COVERED_PATHS + declared
+        return value.may_be_in(line) and value.path_in(read_json(line), paths) is not None

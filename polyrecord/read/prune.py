@@ -1,0 +1,112 @@
+"""Which blocks of a shard a selection needs: everything that can be told without inflating. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from polyrecord.format import constants as c
+from polyrecord.format.block import BlockHeader
+from polyrecord.read.explain import Explain
+from polyrecord.read.selection import Selection, TraceQuery, ValueQuery
+from polyrecord.read.shard import RawRecord, has_trace_key, has_value_key
+
+_FLAGS, _MIN_TS, _MAX_TS, _TYPES = 4, 9, 10, 13
+_ALL_TYPES = (1 << 64) - 1
+
+
+class BlockTable(Protocol):
+    """A shard's blocks as its directory, or its headers, list them."""
+
+    @property
+    def has_keys(self) -> bool:
+        """Whether the two questions for keys can be answered."""
+
+    def raw_records(self) -> Iterator[RawRecord]:
+        """All block records in file order."""
+
+    def type_mask(self, names: frozenset[str]) -> int:
+        """Bits of a record's types behind which these event types may stand."""
+
+    def blocks_with_trace_range(self, low: int, high: int) -> set[int]:
+        """Numbers of the blocks that hold a trace key from `low` to `high`."""
+
+    def blocks_with_value(self, key: int) -> set[int]:
+        """Numbers of the blocks that hold a value key."""
+
+
+HeaderAt = Callable[[RawRecord], BlockHeader | None]
+"""Reads the header of a record's block; None when it is damaged (the block is then not skipped)."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyQuery:
+    """The part of a selection that index keys can answer."""
+
+    trace: TraceQuery | None
+    value: ValueQuery | None
+
+    @property
+    def trace_flags(self) -> int:
+        """Flags of blocks that may hold the trace whatever their keys say."""
+        return c.UNINDEXED | (c.OPAQUE if self.trace is not None and self.trace.opaque else 0)
+
+    def tables(self, table: BlockTable) -> Callable[[int, int], bool]:
+        """A test of (block number, flags) by the directory's key tables."""
+        tests: list[tuple[set[int], int]] = []
+        if self.trace is not None:
+            hits = table.blocks_with_trace_range(*self.trace.keys) if self.trace.keys else set()
+            tests.append((hits, self.trace_flags))
+        if self.value is not None:
+            tests.append((table.blocks_with_value(self.value.key), c.UNINDEXED))
+        return lambda number, flags: all(number in hits or flags & always for hits, always in tests)
+
+    def flags(self, flags: int) -> bool | None:
+        """The same test by a block's flags alone; None when they do not decide it."""
+        if flags & c.UNINDEXED:
+            return True
+        if self.trace is None:
+            return None
+        if not flags & self.trace_flags:
+            return False if self.trace.keys is None else None
+        return True if self.value is None else None
+
+    def header(self, header: BlockHeader) -> bool:
+        """The same test by a block's own header, where its flags did not decide."""
+        if self.value is not None and not has_value_key(header, self.value.key):
+            return False
+        if self.trace is None or header.flags & self.trace_flags:
+            return True
+        return self.trace.keys is not None and has_trace_key(header, *self.trace.keys)
+
+
+def needed(
+    table: BlockTable, selection: Selection, keys: KeyQuery, header_at: HeaderAt, explain: Explain
+) -> Iterator[tuple[bool, RawRecord]]:
+    """Every block record in file order, each with whether the selection needs it."""
+    by_key = keys.trace is not None or keys.value is not None
+    wanted = keys.tables(table) if by_key and table.has_keys else None
+    mask = table.type_mask(selection.type_names) if selection.types else _ALL_TYPES
+    low, high = selection.lowest_ns, selection.highest_ns
+    for number, record in enumerate(table.raw_records()):
+        keep = False
+        if record[_MAX_TS] < low or (record[_MIN_TS] >= high and selection.until_ns is not None):
+            explain.skipped_by_time += 1
+        elif selection.types and not record[_TYPES] & mask:
+            explain.skipped_by_type += 1
+        elif by_key and not (
+            wanted(number, record[_FLAGS]) if wanted else _wanted_by_header(record, keys, header_at)
+        ):
+            explain.skipped_by_key += 1
+        else:
+            keep = True
+        yield keep, record
+
+
+def _wanted_by_header(record: RawRecord, keys: KeyQuery, header_at: HeaderAt) -> bool:
+    decided = keys.flags(record[_FLAGS])
+    if decided is not None:
+        return decided
+    header = header_at(record)
+    return header is None or keys.header(header)

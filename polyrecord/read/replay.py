@@ -1,0 +1,214 @@
+"""Replay: recorded events in recorded order, at any speed, in bounded memory."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from polyrecord.errors import UsageError
+from polyrecord.read.archive import Archive, ShardInfo
+from polyrecord.read.blocks import PlannedBlock, lines, plan_shard
+from polyrecord.read.chain import Need, NeedBlock, NeedPlan, Reply
+from polyrecord.read.event import Event
+from polyrecord.read.explain import Explain, Finding
+from polyrecord.read.files import OpenFiles
+from polyrecord.read.match import Matcher
+from polyrecord.read.merge import Batch, Steps, merge
+from polyrecord.read.order import never_goes_back
+from polyrecord.read.pace import Pacer, Speed, check_speed
+from polyrecord.read.selection import Selection, TraceQuery, read_window
+
+
+def replay(
+    root: Path | str | None = None,
+    *,
+    types: Iterable[str] | None = None,
+    trace: str | None = None,
+    since: str | int | None = None,
+    until: str | int | None = None,
+    speed: Speed = "max",
+) -> Replay:
+    """The recorded events of an archive, to be iterated with `for` or `async for`, as often as you like.
+
+    `root` is POLYRECORD_ROOT or the current directory by default; `trace` an id or its beginning. Times are
+    ns or text (`2026-11-20T12:00:00Z`, `-3h`, `today`), `since` inclusive, `until` exclusive. `speed` 1 waits
+    as long between events as it took then, 10 a tenth of it, `max` not at all. Raises UsageError at once,
+    ArchiveMissing at the first event.
+    """
+    if isinstance(types, str):
+        raise UsageError(f"types is a text: {types!r}", hint=f"types=[{types!r}]")
+    since_ns, until_ns = read_window(since, until, time.time_ns())
+    selection = Selection(since_ns, until_ns, frozenset(types or ()), trace)
+    return Replay(Archive(root), selection, speed=speed)
+
+
+class Replay:
+    """A replay that was asked for. `explain` tells what reading it took, over all iterations."""
+
+    def __init__(
+        self,
+        archive: Archive,
+        selection: Selection,
+        *,
+        speed: Speed = "max",
+        explain: Explain | None = None,
+        whole_id_wins: bool = True,
+    ) -> None:
+        """Touches no file; raises UsageError when the selection or the speed makes no sense.
+
+        Where the trace selected is a whole id that was recorded, longer ones that begin with it are left
+        out, unless `whole_id_wins` is False.
+        """
+        Matcher(selection)
+        self._whole_id_wins = whole_id_wins
+        self._speed = check_speed(speed)
+        self._archive = archive
+        self._selection = selection
+        self.explain = explain if explain is not None else Explain()
+
+    def __iter__(self) -> Iterator[Event]:
+        return (event for batch in self._batches() for event in map(Event, batch.lines, batch.writers))
+
+    def lines(self) -> Iterator[bytes]:
+        """The recorded lines, byte for byte, without their line feeds."""
+        for batch in self._batches():
+            yield from batch.lines
+
+    async def __aiter__(self) -> AsyncIterator[Event]:
+        async for batch in self._batches_async():
+            for event in map(Event, batch.lines, batch.writers):
+                yield event
+
+    def _batches(self) -> Iterator[Batch]:
+        """Batches when they are due: of single lines where the pace matters."""
+        batches = self._read()
+        if self._speed is None:
+            yield from batches
+            return
+        pacer = Pacer(self._speed)
+        for batch in batches:
+            for single, ts_ns in _singles(batch):
+                time.sleep(pacer.wait_seconds(ts_ns, time.monotonic_ns()))
+                yield single
+
+    async def _batches_async(self) -> AsyncIterator[Batch]:
+        import asyncio
+
+        pacer = None if self._speed is None else Pacer(self._speed)
+        async for batch in self._read_async():
+            if pacer is None:
+                yield batch
+                await asyncio.sleep(0)
+                continue
+            for single, ts_ns in _singles(batch):
+                await asyncio.sleep(pacer.wait_seconds(ts_ns, time.monotonic_ns()))
+                yield single
+
+    def _read(self) -> Iterator[Batch]:
+        """Drive the merge with plain reads."""
+        files = OpenFiles()
+        steps, matcher = self._start()
+        reply: Reply = None
+        try:
+            while (step := _next(steps, reply)) is not None:
+                reply = None
+                if isinstance(step, Batch):
+                    yield step
+                elif isinstance(step, NeedBlock):
+                    reply = self._block(files, step.block)
+                else:
+                    reply = self._answer(step, matcher)
+        finally:
+            steps.close()
+            files.close()
+
+    async def _read_async(self) -> AsyncIterator[Batch]:
+        """Drive the merge without blocking the loop: blocks through aiofiles, the rest in a thread."""
+        import asyncio
+
+        from polyrecord.read.async_files import AsyncFiles
+
+        files = AsyncFiles()
+        steps, matcher = await asyncio.to_thread(self._start)
+        reply: Reply = None
+        try:
+            while (step := _next(steps, reply)) is not None:
+                reply = None
+                if isinstance(step, Batch):
+                    yield step
+                elif isinstance(step, NeedBlock):
+                    reply = await self._block_async(files, step.block)
+                else:
+                    reply = await asyncio.to_thread(self._answer, step, matcher)
+        finally:
+            steps.close()
+            await files.close()
+
+    def _start(self) -> tuple[Steps, Matcher]:
+        selection = self._selection
+        if self._whole_id_wins:
+            selection = _prefer_exact(self._archive, selection, self.explain)
+        shards = self._archive.shards(selection, self.explain)
+        matcher = Matcher(selection)
+        return merge(shards, _siblings(self._archive, shards), matcher, self.explain), matcher
+
+    def _answer(self, need: Need, matcher: Matcher) -> Reply:
+        if isinstance(need, NeedPlan):
+            return plan_shard(need.info, matcher, self.explain, everything=need.everything)
+        assert not isinstance(need, NeedBlock)
+        return need.reader.read()
+
+    def _block(self, files: OpenFiles, block: PlannedBlock) -> bytes | None:
+        try:
+            return files.read_at(block.info, block.offset, block.length)
+        except OSError as error:
+            self._lost(block, error)
+            return None
+
+    async def _block_async(self, files: Any, block: PlannedBlock) -> bytes | None:
+        try:
+            data: bytes = await files.read_at(block.info, block.offset, block.length)
+        except OSError as error:
+            self._lost(block, error)
+            return None
+        return data
+
+    def _lost(self, block: PlannedBlock, error: OSError) -> None:
+        reason = f"block cannot be read: {error.strerror}"
+        self.explain.found(Finding(block.info.path, block.offset, block.length, block.events, reason))
+
+
+def _next(steps: Steps, reply: Reply) -> Need | Batch | None:
+    try:
+        return steps.send(reply)
+    except StopIteration:
+        return None
+
+
+def _singles(batch: Batch) -> Iterator[tuple[Batch, int]]:
+    for line, writer in zip(batch.lines, batch.writers, strict=True):
+        yield Batch([line], [writer]), Event(line, writer).ts_ns
+
+
+def _siblings(archive: Archive, shards: list[ShardInfo]) -> list[ShardInfo]:
+    """All shards of the writers whose times may go back, where several writers have to be merged."""
+    writers = {info.name.writer for info in shards}
+    going_back = {writer for writer in writers if not never_goes_back(writer)}
+    if len(writers) < 2 or not going_back:
+        return []
+    return [info for info in archive.shards() if info.name.writer in going_back]
+
+
+def _prefer_exact(archive: Archive, selection: Selection, explain: Explain) -> Selection:
+    """The selection, made exact when the trace it names is a whole id that was recorded."""
+    if selection.trace is None or selection.exact or not TraceQuery(selection.trace).opaque:
+        return selection
+    exact = replace(selection, exact=True)
+    looking = Explain(strict=explain.strict)
+    found = next(lines(archive, exact, looking), None)
+    looking.forget_findings()
+    explain.absorb(looking)
+    return selection if found is None else exact

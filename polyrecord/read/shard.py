@@ -1,0 +1,190 @@
+"""What one shard holds, from its directory or, without one, from its block headers."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from polyrecord.format import constants as c
+from polyrecord.format.block import BadHeader, BlockHeader, parse_header
+from polyrecord.format.directory import Directory, Footer, join_pieces, parse_footer
+from polyrecord.format.scan import Block, Damage, Ending, Padding, Plain, Torn, scan
+from polyrecord.read.archive import ShardInfo
+from polyrecord.read.explain import Explain, Finding
+from polyrecord.read.files import ShardFile
+
+RawRecord = tuple[int, ...]
+"""A block record in the order of `format.directory.BlockRecord`'s fields."""
+
+
+class HeaderTable:
+    """The questions one can ask a Directory, answered from block headers."""
+
+    __slots__ = ("_blocks", "blocks", "has_keys", "types")
+
+    def __init__(self, blocks: Sequence[Block]) -> None:
+        self._blocks = blocks
+        self.blocks = len(blocks)
+        self.has_keys = True
+        self.types: dict[str, int] = {}
+        for block in blocks:
+            for name, events in block.header.types.items():
+                self.types[name] = self.types.get(name, 0) + events
+
+    def raw_records(self) -> Iterator[RawRecord]:
+        """The blocks as directory records; the content CRC, which no header holds, is 0."""
+        bits = {name: 1 << at for at, name in enumerate(self.types)}
+        for block in self._blocks:
+            h = block.header
+            yield (
+                block.offset, h.member_length, h.content_length, h.events, h.flags, h.first_seq, h.last_seq,
+                h.first_ordinal, h.last_ordinal, h.min_ts, h.max_ts, h.lost, 0, sum(bits[t] for t in h.types),
+            )  # fmt: skip
+
+    def type_mask(self, names: frozenset[str]) -> int:
+        """Bits of a record's types that stand for these event types."""
+        return sum(1 << at for at, name in enumerate(self.types) if name in names)
+
+    def blocks_with_trace_range(self, low: int, high: int) -> set[int]:
+        """Numbers of the blocks that hold a trace key from `low` to `high`."""
+        return {at for at, block in enumerate(self._blocks) if has_trace_key(block.header, low, high)}
+
+    def blocks_with_value(self, key: int) -> set[int]:
+        """Numbers of the blocks that hold a value key."""
+        return {at for at, block in enumerate(self._blocks) if has_value_key(block.header, key)}
+
+
+def has_trace_key(header: BlockHeader, low: int, high: int) -> bool:
+    """Whether a block lists a trace key from `low` to `high`."""
+    keys = header.trace_keys
+    at = _first_not_below(keys, low)
+    return at < len(keys) and keys[at] <= high
+
+
+def has_value_key(header: BlockHeader, key: int) -> bool:
+    """Whether a block lists a value key."""
+    keys = header.value_keys
+    at = _first_not_below(keys, key)
+    return at < len(keys) and keys[at] == key
+
+
+def _first_not_below(keys: Sequence[int], low: int) -> int:
+    return bisect_left(keys, low)
+
+
+@dataclass(frozen=True, slots=True)
+class ShardIndex:
+    """A shard that was looked at: its blocks, and where it goes on as plain gzip or text, if it does.
+
+    `footer` is None for an open shard and wherever the directory could not be used.
+    """
+
+    info: ShardInfo
+    size: int
+    table: Directory | HeaderTable
+    footer: Footer | None = None
+    plain: Plain | None = None
+
+    @property
+    def types(self) -> dict[str, int]:
+        """Events per event type."""
+        return self.table.types
+
+    def records(self) -> Iterator[RawRecord]:
+        """All block records in file order."""
+        return self.table.raw_records()
+
+
+def open_shard(info: ShardInfo, explain: Explain) -> ShardIndex | None:
+    """Look at a shard; None, and a finding, when it cannot be read."""
+    try:
+        with ShardFile(info) as file:
+            index = read_index(info, file, explain)
+    except OSError as error:
+        explain.found(Finding(info.path, 0, 0, None, f"shard cannot be read: {error.strerror}"))
+        return None
+    explain.shards_opened += 1
+    explain.blocks_found += index.table.blocks
+    return index
+
+
+def read_index(info: ShardInfo, file: ShardFile, explain: Explain) -> ShardIndex:
+    """The index of a shard that is open: from its directory if that holds, else from header to header."""
+    try:
+        footer = parse_footer(file.read_at(max(file.size - c.FOOTER_SIZE, 0), c.FOOTER_SIZE))
+        length = file.size - c.FOOTER_SIZE - footer.directory_offset
+        members = file.read_at(footer.directory_offset, max(length, 0))
+        explain.bytes_read += c.FOOTER_SIZE + len(members)
+        table = Directory(join_pieces(members, footer))
+    except BadHeader:
+        return _Hop(info, file, explain).index()
+    return ShardIndex(info, file.size, table, footer)
+
+
+class _Hop:
+    """One walk over a shard's headers, noting damage on the way."""
+
+    def __init__(self, info: ShardInfo, file: ShardFile, explain: Explain) -> None:
+        self._info, self._file, self._explain = info, file, explain
+        self._blocks: list[Block] = []
+        self._plain: Plain | None = None
+        self._endings = 0
+        self._damage: list[tuple[Damage, int | None]] = []
+
+    def index(self) -> ShardIndex:
+        for found in scan(self._read_at, self._file.size):
+            if isinstance(found, Block):
+                self._block(found)
+            elif isinstance(found, Damage):
+                self._damage.append((found, self._blocks[-1].header.last_ordinal if self._blocks else 0))
+            elif isinstance(found, Plain):
+                self._plain = found
+            else:
+                self._end(found)
+        self._report()
+        return ShardIndex(self._info, self._file.size, HeaderTable(self._blocks), plain=self._plain)
+
+    def _read_at(self, offset: int, length: int) -> bytes:
+        data = self._file.read_at(offset, length)
+        self._explain.bytes_read += len(data)
+        return data
+
+    def _block(self, block: Block) -> None:
+        self._explain.headers_read += 1
+        for damage, before in self._damage:
+            lost = None if before is None else max(block.header.first_ordinal - before - 1, 0)
+            self._found(damage.offset, damage.length, lost, damage.reason)
+        self._damage.clear()
+        self._blocks.append(block)
+
+    def _end(self, found: Ending | Torn | Padding) -> None:
+        if isinstance(found, Ending):
+            self._endings += 1
+        elif isinstance(found, Padding):
+            self._explain.padding_bytes += found.length
+        elif self._info.name.sealed:
+            self._found(found.offset, found.length, self._events_at(found.offset), "last member is cut short")
+        else:
+            self._explain.torn_bytes += found.length
+
+    def _events_at(self, offset: int) -> int | None:
+        try:
+            return parse_header(self._file.read_at(offset, 12 + c.MAX_EXTRA)).events
+        except BadHeader:
+            return None
+
+    def _report(self) -> None:
+        """What is known only at the end: damage after the last block, a sealed shard without directory."""
+        for damage, _ in self._damage:
+            self._found(damage.offset, damage.length, None, damage.reason)
+        if not self._info.name.sealed:
+            return
+        if self._file.size == 0:
+            self._found(0, 0, None, "sealed shard is empty")
+        elif self._blocks and self._plain is None:
+            what = "damaged" if self._endings else "missing"
+            self._found(self._file.size, 0, 0, f"directory is {what}; read from header to header")
+
+    def _found(self, offset: int, length: int, events: int | None, reason: str) -> None:
+        self._explain.found(Finding(self._info.path, offset, length, events, reason))

@@ -1,0 +1,166 @@
+"""What headers prove to be complete, and when the newest event was."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+
+import pytest
+
+from polyrecord.format.block import BlockIndex, pack_block
+from polyrecord.format.constants import FOOTER_SIZE
+from polyrecord.read.archive import Archive
+from polyrecord.read.coverage import Coverage, coverage
+from polyrecord.read.explain import Explain
+from polyrecord.read.newest import newest_event
+from polyrecord.read.selection import Selection
+from polyrecord.times import SECOND, format_ts
+from tests.read.archives import NOON, RECORDER, ArchiveMaker, Given, open_again
+
+DAY = 86_400 * SECOND
+
+
+class Headers:
+    """Writes an open shard block by block, with whatever ordinals it is told."""
+
+    def __init__(self, root: Path, stream: str, number: int = 1, writer: str = RECORDER) -> None:
+        short = stream.partition("/")[2]
+        self.path = root / stream / f"date=2026-11-20/_open/{short}-{writer}-{number:04}.jsonl.gz"
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.path.touch()
+
+    def block(self, first: int, last: int, *, events: int | None = None, lost: int = 0, at: int = 0) -> None:
+        """A block of events with ordinals from `first` to `last`."""
+        count = last - first + 1 if events is None else events
+        ts = NOON + at * SECOND
+        line = b'{"ts":"%s","seq":%d,"event_type":"x","data":{}}\n'
+        content = b"".join(line % (format_ts(ts).encode(), first + n) for n in range(count))
+        index = BlockIndex(count, first, first + count - 1, first, last, ts, ts, {"x": count}, lost)
+        with self.path.open("ab") as file:
+            file.write(pack_block(content, index))
+
+
+def test_a_whole_archive_is_covered(archive: ArchiveMaker) -> None:
+    archive.signals(100, shard_events=30)
+    archive.signals(50, "import.00000000000000aa")
+    assert coverage(Archive(archive.root)) == Coverage(150, 0, 0)
+    assert coverage(Archive(archive.root)).ratio == 1.0
+
+
+def test_losses_are_declared_or_unknown(archive: ArchiveMaker) -> None:
+    events = Headers(archive.root, "data/events")
+    events.block(4, 10)  # 3 before the first
+    events.block(11, 20, events=5)  # 5 inside
+    events.block(31, 40)  # 10 between
+    Headers(archive.root, "logs/telemetry").block(1, 1, lost=12)
+    found = coverage(Archive(archive.root))
+    assert (found.events, found.lost, found.unknown) == (23, 12, 6)
+    assert found.ratio == pytest.approx(23 / 41)
+
+
+def test_losses_at_the_end_count_although_no_ordinal_jumps(archive: ArchiveMaker) -> None:
+    Headers(archive.root, "data/events").block(1, 10)
+    Headers(archive.root, "logs/telemetry").block(1, 1, lost=7)
+    found = coverage(Archive(archive.root))
+    assert (found.events, found.lost, found.unknown) == (11, 7, 0)
+
+
+def test_one_stream_has_no_more_losses_than_are_missing_there(archive: ArchiveMaker) -> None:
+    Headers(archive.root, "data/books").block(1, 10, events=2)
+    Headers(archive.root, "data/events").block(1, 10)
+    Headers(archive.root, "logs/telemetry").block(1, 1, lost=8)
+    events = coverage(Archive(archive.root), Selection(streams=frozenset({"data/events"})))
+    books = coverage(Archive(archive.root), Selection(streams=frozenset({"data/books"})))
+    assert (events.events, events.lost, events.unknown) == (10, 0, 0)
+    assert (books.events, books.lost, books.unknown) == (2, 8, 0)
+
+
+def test_one_writer_does_not_answer_for_another(archive: ArchiveMaker) -> None:
+    Headers(archive.root, "data/events").block(1, 10, events=5)
+    Headers(archive.root, "logs/telemetry", writer="20261120t120000.host.2.bbbb").block(1, 1, lost=5)
+    found = coverage(Archive(archive.root))
+    assert (found.lost, found.unknown) == (5, 5)
+
+
+def test_shards_that_were_removed_from_the_beginning_are_no_loss(archive: ArchiveMaker) -> None:
+    first, *_ = archive.signals(100, shard_events=30, block_bytes=300)
+    first.unlink()
+    assert coverage(Archive(archive.root)).unknown == 0
+
+
+def test_a_shard_missing_in_between_is_unknown(archive: ArchiveMaker) -> None:
+    paths = archive.signals(100, shard_events=30, block_bytes=300)
+    before = coverage(Archive(archive.root)).events
+    paths[1].unlink()
+    found = coverage(Archive(archive.root))
+    assert before == 100
+    assert found.unknown == 100 - found.events > 20
+
+
+def test_a_window_counts_its_blocks_only(archive: ArchiveMaker) -> None:
+    events = Headers(archive.root, "data/events")
+    for at in range(5):
+        events.block(10 * at + 1, 10 * at + 10, at=at)
+    events.block(61, 70, at=6)
+    found = coverage(Archive(archive.root), Selection(NOON + 2 * SECOND, NOON + 4 * SECOND))
+    assert (found.events, found.unknown) == (20, 0)
+    found = coverage(Archive(archive.root), Selection(since_ns=NOON + 4 * SECOND))
+    assert (found.events, found.unknown) == (20, 10)
+
+
+def test_an_import_that_goes_back_over_midnight_misses_nothing_in_a_window(archive: ArchiveMaker) -> None:
+    """Its ordinals alternate between the days; those of the other day are not lost."""
+    archive.write([Given(NOON + (at % 2) * DAY) for at in range(40)], "import.00000000000000aa")
+    window = Selection(NOON, NOON + SECOND)
+    assert coverage(Archive(archive.root), window) == Coverage(20, 0, 0)
+
+
+def test_an_open_shard_tells_whether_its_writer_lives(archive: ArchiveMaker) -> None:
+    (path,) = archive.signals(10)
+    lying_open = open_again(path)
+    with lying_open.open("rb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        assert coverage(Archive(archive.root)).unclean == ()
+    assert coverage(Archive(archive.root)).unclean == (RECORDER,)
+
+
+def test_a_sealed_end_without_a_clean_mark_is_unclean(archive: ArchiveMaker) -> None:
+    paths = archive.signals(100, shard_events=30, block_bytes=300)
+    assert coverage(Archive(archive.root)).unclean == ()
+    paths[-1].unlink()
+    assert coverage(Archive(archive.root)).unclean == (RECORDER,)
+    os.truncate(paths[-2], paths[-2].stat().st_size - FOOTER_SIZE)
+    assert coverage(Archive(archive.root)).unclean == (RECORDER,)
+
+
+def test_coverage_inflates_nothing(archive: ArchiveMaker) -> None:
+    archive.signals(100)
+    explain = Explain()
+    coverage(Archive(archive.root), explain=explain)
+    assert (explain.blocks_read, explain.bytes_inflated) == (0, 0)
+
+
+def test_nothing_to_keep_is_covered() -> None:
+    assert Coverage(0, 0, 0).ratio == 1.0
+
+
+def test_the_newest_event_is_found_exactly_and_cheaply(archive: ArchiveMaker) -> None:
+    """A block's times are those of all its types: the header alone would say too late."""
+    events = [Given(NOON + at * SECOND, "fill" if at == 60 else "signal") for at in range(100)]
+    archive.write(events, block_bytes=5000)
+    archive.write([Given(NOON - DAY, "fill"), Given(NOON - DAY, "rare")], "20261119t120000.host.1.aaaa")
+    root = Archive(archive.root)
+    explain = Explain()
+    assert newest_event(root, explain=explain) == NOON + 99 * SECOND
+    assert newest_event(root, Selection(types=frozenset({"fill"})), explain) == NOON + 60 * SECOND
+    assert newest_event(root, Selection(types=frozenset({"rare"}))) == NOON - DAY
+    assert newest_event(root, Selection(types=frozenset({"none"}))) is None
+    assert newest_event(root, Selection(until_ns=NOON + 5 * SECOND)) == NOON + 4 * SECOND
+    assert explain.blocks_read == 2
+
+
+def test_the_newest_event_may_be_in_plain_lines(archive: ArchiveMaker) -> None:
+    archive.signals(5)
+    archive.plain([b'{"ts":"2026-11-20T12:30:00Z","seq":1,"event_type":"signal","data":{}}'], writer="other")
+    assert newest_event(Archive(archive.root)) == NOON + 1800 * SECOND
