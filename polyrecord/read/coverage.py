@@ -7,6 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
+import orjson
+
+from polyrecord.format.layout import manifest_path
 from polyrecord.read.archive import Archive, ShardInfo
 from polyrecord.read.explain import Explain
 from polyrecord.read.files import ShardFile
@@ -142,22 +145,32 @@ class _Ledger:
 def unclean_writers(archive: Archive, shards: Iterable[ShardInfo], explain: Explain) -> tuple[str, ...]:
     """The writers of these shards that are gone without an orderly end.
 
-    Such a writer has an open shard that nobody holds, or no last shard of a stream that says it is clean:
-    rotation may have sealed one stream's last shard long before an orderly close.
+    Such a writer has an open shard that nobody holds, or neither a last shard of a stream that says it is
+    clean nor a manifest that says it ended: rotation may have sealed all shards before an orderly close.
     """
     mine = {info.name.writer for info in shards}
     theirs: dict[str, dict[str, ShardInfo]] = defaultdict(dict)
     for info in archive.shards():
         if info.name.writer in mine:
             theirs[info.name.writer][f"{info.name.stream} {info.name.sealed}"] = info
-    return tuple(sorted(w for w, ends in theirs.items() if _is_unclean(list(ends.values()), explain)))
+    ends = {writer: list(last.values()) for writer, last in theirs.items()}
+    return tuple(sorted(writer for writer in ends if _is_unclean(archive, writer, ends[writer], explain)))
 
 
-def _is_unclean(last: list[ShardInfo], explain: Explain) -> bool:
+def _is_unclean(archive: Archive, writer: str, last: list[ShardInfo], explain: Explain) -> bool:
     is_open = [info for info in last if not info.name.sealed]
     if is_open:
         return not any(map(_is_held, is_open))
-    return not any(_is_clean(info, explain) for info in last)
+    return not (any(_is_clean(info, explain) for info in last) or _has_ended(archive, writer))
+
+
+def _has_ended(archive: Archive, writer: str) -> bool:
+    """Whether the writer's manifest says that it ended; one that cannot be read says nothing."""
+    try:
+        manifest = orjson.loads((archive.root / manifest_path(writer)).read_bytes())
+    except (OSError, orjson.JSONDecodeError):
+        return False
+    return isinstance(manifest, dict) and manifest.get("ended") is not None
 
 
 def _is_clean(info: ShardInfo, explain: Explain) -> bool:

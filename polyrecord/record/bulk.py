@@ -31,8 +31,8 @@ class BulkOutcome:
 class BulkWriter:
     """A writer whose events come with their times. All of it becomes visible at `finish`, or none of it.
 
-    As a context manager it finishes, or discards when an error is raised. The manifest says `complete` only
-    after the last shard is sealed; what an interrupted run left open is removed by the next of that id.
+    As a context manager it finishes, or discards when an error is raised. The manifest says when it `ended`
+    once the last shard is sealed; what an interrupted run left is removed by the next of that id.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class BulkWriter:
             writer,
             rotate or RotatePolicy(),
             time.monotonic_ns,
-            lambda: self._write_manifest(complete=False),
+            lambda: self._write_manifest(ended=None),
         )
         self._numbering = Numbering(self._shards.write, blocks or BlockPolicy(), index_keys)
         options = {"kind": kind, "index_keys": list(self._numbering.declared_paths)}
@@ -81,12 +81,12 @@ class BulkWriter:
         self._numbering.add(ts_ns, format_ts(ts_ns), event_type, payload, trace_id, envelope, stream)
 
     def finish(self, **metadata: Any) -> BulkOutcome:
-        """Seal everything and say in the manifest that it is complete, with more `metadata`."""
+        """Seal everything and say in the manifest that it ended, with more `metadata`."""
         self._finished = True
         self._numbering.cut()
         self._shards.close()
         self._manifest["metadata"].update(metadata)
-        self._write_manifest(complete=True)
+        self._write_manifest(ended=format_ts(time.time_ns()))
         return BulkOutcome(self._shards.events, tuple(self._shards.sealed))
 
     def discard(self) -> None:
@@ -97,12 +97,12 @@ class BulkWriter:
             path.unlink(missing_ok=True)
             remove_if_empty(path.parent)
 
-    def _write_manifest(self, *, complete: bool) -> None:
-        write_manifest(self.root, self.writer, {**self._manifest, "complete": complete})
+    def _write_manifest(self, *, ended: str | None) -> None:
+        write_manifest(self.root, self.writer, {**self._manifest, "ended": ended})
 
     def _remove_interrupted(self) -> None:
         earlier = read_manifest(self.root, self.writer)
-        if earlier is not None and earlier.get("complete"):
+        if earlier is not None and earlier.get("ended"):
             raise UsageError(f"writer {self.writer} has written here before and is complete")
         name = f"*-{self.writer}-*{SUFFIX}"
         for tree in TREES:

@@ -71,6 +71,7 @@ def session_manifest(writer: str, wall_ns: int, options: Mapping[str, Any]) -> d
         "boot_id": boot_id(),
         "polyrecord": __version__,
         "python": platform.python_version(),
+        "ended": None,
         "program": Path(sys.argv[0]).name if sys.argv and sys.argv[0] else None,
         **options,
     }

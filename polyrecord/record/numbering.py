@@ -20,6 +20,7 @@ from polyrecord.times import format_ts
 Emit: TypeAlias = Callable[[PendingBlock], None]
 """Where cut blocks go."""
 
+_ONE_LINE = bytes.maketrans(b"\r\n", b"  ")  # between the tokens of JSON a space means the same
 ENVELOPE = ("span_id", "parent_span_id", "bot_id", "intent_id", "level", "reason_code")
 
 
@@ -65,8 +66,8 @@ class Numbering:
         if envelope:
             head += "".join(f',"{name}":{quote(envelope[name])}' for name in ENVELOPE if name in envelope)
         values = self._values.find(payload, envelope)
-        if payload.find(b"\n") < len(payload) - 1:  # orjson.Fragment: between tokens a space means the same
-            payload = payload[:-1].replace(b"\n", b" ") + b"\n"
+        if payload.find(b"\n") < len(payload) - 1 or b"\r" in payload:  # only orjson.Fragment brings them
+            payload = payload[:-1].translate(_ONE_LINE) + b"\n"
         # What can fail has not failed: from here on the event counts.
         self.seq = seq
         self.kept += 1

@@ -15,6 +15,7 @@ from polyrecord.record.outcomes import FlushOutcome, RecorderStats
 from polyrecord.record.policy import BlockPolicy, FlushPolicy, RetryPolicy, RotatePolicy, SyncPolicy
 from polyrecord.record.shards import ShardSet
 from polyrecord.record.writer import Writer
+from polyrecord.times import format_ts
 
 
 class Session:
@@ -38,8 +39,9 @@ class Session:
         self.writer = new_writer_id(started)
         self._root = root
         self._buffer = buffer
+        self._clock = clock
         self._shards = ShardSet(root, self.writer, rotate, clock.mono_ns, self._write_manifest)
-        self._writer = Writer(self._shards, clock, sync, retry, buffer.release)
+        self._writer = Writer(self._shards, clock, sync, retry, buffer.release, self._write_end)
         self._numbering = Numbering(self._writer.write, blocks, index_keys)
         self._drain = Drain(buffer, self._numbering, self._writer, flush, clock)
         options = {"index_keys": list(self._numbering.declared_paths), "sync": sync, "rotate": rotate}
@@ -53,6 +55,11 @@ class Session:
 
     def _write_manifest(self) -> None:
         write_manifest(self._root, self.writer, self._manifest)
+
+    def _write_end(self) -> None:
+        if self._shards.events:
+            self._manifest["ended"] = format_ts(self._clock.wall_ns())
+            self._write_manifest()
 
     def wake(self) -> None:
         """Let the drain look at the buffer now."""

@@ -32,7 +32,8 @@ class Writer:
     """Takes orders in sequence on a thread of its own.
 
     A block that cannot be written is tried again with growing pauses while the buffer holds what it can;
-    nothing is skipped. `on_written` gets the bytes to give back to the buffer.
+    nothing is skipped. `on_written` gets the bytes to give back to the buffer,
+    `on_end` is called when an orderly close has sealed everything.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class Writer:
         sync: SyncPolicy,
         retry: RetryPolicy,
         on_written: Callable[[int], None],
+        on_end: Callable[[], None],
     ) -> None:
         self.errors = 0
         self.last_error: str | None = None
@@ -53,6 +55,7 @@ class Writer:
         self._sync = sync
         self._retry = retry
         self._on_written = on_written
+        self._on_end = on_end
         self._closing = threading.Event()
         self._synced_ns = clock.mono_ns()
         self._queued = 0
@@ -87,7 +90,8 @@ class Writer:
             elif isinstance(order, Tick):
                 self._guard(partial(self._tick, order.day))
             elif order.closing:
-                self._guard(self._shards.close)
+                if self._guard(self._shards.close):
+                    self._guard(self._on_end)
                 order.resolve(self.outcome(durable=self.last_error is None))
                 return
             else:

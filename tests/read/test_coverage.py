@@ -10,6 +10,7 @@ import pytest
 
 from polyrecord.format.block import BlockIndex, pack_block
 from polyrecord.format.constants import FOOTER_SIZE
+from polyrecord.format.layout import manifest_path
 from polyrecord.read.archive import Archive
 from polyrecord.read.coverage import Coverage, coverage
 from polyrecord.read.explain import Explain
@@ -129,9 +130,17 @@ def test_a_sealed_end_without_a_clean_mark_is_unclean(archive: ArchiveMaker) -> 
     paths = archive.signals(100, shard_events=30, block_bytes=300)
     assert coverage(Archive(archive.root)).unclean == ()
     paths[-1].unlink()
+    (archive.root / manifest_path(RECORDER)).unlink()
     assert coverage(Archive(archive.root)).unclean == (RECORDER,)
     os.truncate(paths[-2], paths[-2].stat().st_size - FOOTER_SIZE)
     assert coverage(Archive(archive.root)).unclean == (RECORDER,)
+
+
+def test_a_manifest_that_says_it_ended_is_a_clean_end(archive: ArchiveMaker) -> None:
+    """A session whose shards were all sealed by rotation or at midnight has no footer that says so."""
+    paths = archive.signals(100, shard_events=30, block_bytes=300)
+    paths[-1].unlink()
+    assert coverage(Archive(archive.root)).unclean == ()
 
 
 def test_coverage_inflates_nothing(archive: ArchiveMaker) -> None:
