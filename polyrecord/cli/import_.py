@@ -11,12 +11,14 @@ import orjson
 import typer
 
 from polyrecord.errors import DataError, ExitCode, UsageError
-from polyrecord.importers.formats import FORMATS, Format, choose_format
-from polyrecord.importers.outcome import Reject
-from polyrecord.importers.run import FileReport, import_file
+from polyrecord.importers import FORMATS
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
+
+    from polyrecord.importers.formats import Format
+    from polyrecord.importers.outcome import Reject
+    from polyrecord.importers.run import FileReport
 
 NAMED_REJECTS = 10  # per file; the rest is counted
 _QUIET_SECONDS = 1.0  # what takes longer shows its progress
@@ -59,6 +61,8 @@ def import_command(
 
     Exit code 0: every line was kept; 1: some were rejected; 3: a file could not be read to its end.
     """
+    from polyrecord.importers.formats import choose_format
+
     if output not in ("table", "json"):
         raise UsageError(f"not an output format: {output[:80]!r}", hint="table or json")
     chosen = choose_format(source, ts=ts, event_type=event_type, trace=trace)
@@ -72,6 +76,8 @@ def import_command(
 
 def _import(root: Path, name: str, chosen: Format) -> dict[str, Any]:
     """One file's report as plain values; what happened is told on stderr."""
+    from polyrecord.importers.run import import_file
+
     rejects = _Rejects(name)
     try:
         with _Progress(name) as progress:

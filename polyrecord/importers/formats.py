@@ -6,12 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from polyrecord.errors import UsageError
+from polyrecord.importers import FORMATS
 from polyrecord.importers.cryptofeed import CryptofeedParser
 from polyrecord.importers.generic import GenericParser, parse_mapping
 from polyrecord.importers.hftbacktest import HftbacktestParser
 from polyrecord.importers.outcome import Parser
-
-FORMATS = ("generic", "hftbacktest", "cryptofeed")
 
 
 @dataclass(frozen=True, slots=True)
