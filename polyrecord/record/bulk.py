@@ -19,6 +19,8 @@ from polyrecord.record.policy import BlockPolicy, RotatePolicy
 from polyrecord.record.shards import ShardSet
 from polyrecord.times import format_ts
 
+_NS_BOUND = 1 << 63
+
 
 @dataclass(frozen=True, slots=True)
 class BulkOutcome:
@@ -77,6 +79,8 @@ class BulkWriter:
         """Take the next event; `data` is one JSON value, encoded. Raises OSError, and ValueError on `\\n`."""
         if b"\n" in data or b"\r" in data:
             raise ValueError("data has a line break")
+        if not -_NS_BOUND <= ts_ns < _NS_BOUND:
+            raise ValueError("a time that 64 bits of nanoseconds cannot hold, 1677 to 2262")
         payload = data + LINE_END
         self._numbering.add(ts_ns, format_ts(ts_ns), event_type, payload, trace_id, envelope, stream)
 

@@ -112,6 +112,7 @@ class Drain:
         mono_ns, event_type, trace_id, payload, envelope, stream = item
         if type(event_type) is not str:  # an enum's member, or whatever a bot takes for a type
             event_type = text_of(event_type)
+        event_type = event_type or "unnamed"
         if trace_id is not None and type(trace_id) is not str:
             trace_id = text_of(trace_id)
         tail = payload if isinstance(payload, bytes) else encode_frame(*payload)

@@ -65,9 +65,18 @@ class ShardFile:
         self._root = root
         self._directory = DirectoryBuilder()
         self.blocks = 0
-        make_directory(self.path.parent)
-        self._descriptor = os.open(self.path, _FLAGS, _FILE_MODE)
+        self._descriptor = self._create()
         self._lock()
+
+    def _create(self) -> int:
+        while True:
+            make_directory(self.path.parent)
+            try:
+                return os.open(self.path, _FLAGS, _FILE_MODE)
+            except FileNotFoundError:
+                if self.path.parent.is_dir():
+                    raise
+                # Another writer has just sealed its shard here and removed the empty folder: once more.
 
     def _lock(self) -> None:
         try:

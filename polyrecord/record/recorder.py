@@ -78,7 +78,7 @@ class EventRecorder(TypedHelpers):
         self.number = next(_numbers)
         clock = clock or SystemClock()
         self._stages = None if stages is None else checked_stages(stages)
-        self._envelope = {"bot_id": bot_id} if bot_id is not None else None
+        self._envelope = {"bot_id": str(bot_id)} if bot_id is not None else None
         self._mono_ns = clock.mono_ns
         self._buffer = Buffer(buffer_bytes, Overload(overload))
         self._kept_as_repr = 0

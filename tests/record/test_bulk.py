@@ -177,3 +177,11 @@ def test_a_writer_of_nothing_is_complete_and_leaves_no_shard(tmp_path: Path) -> 
         assert bulk.finish().shards == ()
     assert shard_files(tmp_path) == []
     assert manifest(tmp_path)["ended"]
+
+
+def test_a_time_that_64_bits_cannot_hold_is_refused(tmp_path: Path) -> None:
+    with BulkWriter(tmp_path, WRITER) as bulk:
+        with pytest.raises(ValueError, match="1677 to 2262"):
+            bulk.add(1 << 63, "signal", b"{}")
+        bulk.add((1 << 63) - 1, "signal", b"{}")
+    assert [line["ts"] for line in read_lines(tmp_path)] == ["2262-04-11T23:47:16.854775807Z"]

@@ -314,3 +314,10 @@ def test_with_validation_an_event_that_would_not_be_kept_as_it_is_raises(
             recorder.record(event_type, data)
         assert recorder.record("made_up", {"fine": 1})
     assert len(read_lines(tmp_path)) == 1
+
+
+@pytest.mark.parametrize(("given_type", "kept"), [("", "unnamed"), (7, "7"), (Colour.RED, "Colour.RED")])
+def test_an_event_type_is_text_and_never_empty(tmp_path: Path, given_type: Any, kept: str) -> None:
+    with EventRecorder(tmp_path, bot_id=5) as recorder:  # type: ignore[arg-type]
+        assert recorder.record(given_type, {})
+    assert [(line["event_type"], line["bot_id"]) for line in read_lines(tmp_path)] == [(kept, "5")]

@@ -1,0 +1,5 @@
+"""`python -m polyrecord` is `polyrecord`."""
+
+from polyrecord.cli.app import main
+
+main()
