@@ -1,0 +1,1 @@
+"""The command line: parse -> ask -> render -> exit code, one file per group of commands."""

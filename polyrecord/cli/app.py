@@ -1,0 +1,103 @@
+"""The command `polyrecord`: its commands, and what becomes of their errors."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Annotated, Any, cast
+
+import typer
+
+from polyrecord.cli.import_ import import_command
+from polyrecord.cli.narrate import say, tell_error
+from polyrecord.cli.output import PipeClosed
+from polyrecord.cli.statistics import edge_command, summarize_command
+from polyrecord.cli.stories import info_command, replay_command, trace_command
+from polyrecord.errors import DataError, ExitCode, PolyrecordError
+from polyrecord.version import __version__
+
+INTERRUPTED = 130
+
+# Without markup typer needs no rich, which a command that writes JSON has no use for.
+app = typer.Typer(
+    name="polyrecord",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+app.command("summarize", short_help="Where the latency went, stage by stage.")(summarize_command)
+app.command("edge", short_help="Where the edge went: gross, costs, net, and why not.")(edge_command)
+app.command("trace", short_help="Everything of one trace, in order.")(trace_command)
+app.command("replay", short_help="The recorded lines, byte for byte, in order.")(replay_command)
+app.command("info", short_help="What the archive holds, from its headers.")(info_command)
+app.command("import", short_help="Foreign logs and frames into an archive.")(import_command)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"polyrecord {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def polyrecord(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Record what a trading bot sees, decides and does; then ask where latency and edge went.
+
+    Exit codes: 0 all is well, 1 nothing was found, 2 the command was wrong, 3 data is lost or damaged.
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; its exit code. Errors are told on stderr, without a traceback."""
+    try:
+        return _run(list(sys.argv[1:] if arguments is None else arguments))
+    except PolyrecordError as error:
+        tell_error(error)
+        return error.exit_code
+    except PipeClosed:
+        _drop_stdout()
+        return ExitCode.OK
+    except OSError as error:
+        tell_error(DataError(error.strerror or str(error), path=error.filename))
+        _drop_stdout()
+        return ExitCode.DATA
+    except (KeyboardInterrupt, typer.Abort):
+        return INTERRUPTED
+
+
+def _run(arguments: list[str]) -> int:
+    try:
+        code = app(arguments, prog_name="polyrecord", standalone_mode=False)
+    except _WRONG_USAGE as error:
+        _tell_usage(error)
+        return ExitCode.USAGE
+    return code if isinstance(code, int) else ExitCode.OK
+
+
+# What every wrong command line raises is a ClickException; versions of typer differ in where they keep it.
+_WRONG_USAGE = cast(type[Exception], typer.BadParameter.__mro__[2])
+
+
+def _tell_usage(error: Any) -> None:
+    """What is wrong with a command line, and the command that explains the right one."""
+    context, message = getattr(error, "ctx", None), error.format_message()
+    if message.startswith("Usage:"):  # no command was given: this is the help already
+        say(message)
+        return
+    say(f"error: {message}")
+    say(f"  hint: {'polyrecord' if context is None else context.command_path} --help")
+
+
+def _drop_stdout() -> None:
+    """Point stdout at nothing, so that the interpreter's last flush does not complain."""
+    if sys.stdout is None:
+        return
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, sys.stdout.fileno())
+    os.close(null)

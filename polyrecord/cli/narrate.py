@@ -1,0 +1,113 @@
+"""What commands say on stderr: damage, torn tails, counters, and where to look when a window is empty."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+
+import orjson
+
+from polyrecord.cli.options import Ask
+from polyrecord.errors import PolyrecordError
+from polyrecord.read.explain import Explain, Finding
+from polyrecord.read.newest import newest_event
+from polyrecord.report.question import Coverage
+from polyrecord.times import SECOND, format_ts
+
+_USUAL_WINDOW = 300.0
+_MOST_FINDINGS = 20
+
+
+def say(line: str) -> None:
+    """One line of narration; control characters of data or arguments do not reach the terminal."""
+    clean = "".join(char if char.isprintable() or char == "\n" else "\ufffd" for char in line)
+    print(clean, file=sys.stderr)  # noqa: T201  # narration is printed, on stderr
+
+
+def tell_error(error: PolyrecordError) -> None:
+    """What went wrong, where, and what to do."""
+    say(f"error: {error}")
+
+
+def tell_reading(ask: Ask) -> None:
+    """What reading met, and with --explain what it cost."""
+    explain = ask.explain
+    for finding in explain.damage[:_MOST_FINDINGS]:
+        say(f"warning: {_finding(finding)}")
+    if len(explain.damage) > _MOST_FINDINGS:
+        say(f"warning: {len(explain.damage) - _MOST_FINDINGS:,} more places are damaged")
+    if explain.torn_bytes:
+        say(f"note: the last {explain.torn_bytes:,} bytes of open shards are not whole yet and were left out")
+    if ask.show_explain:
+        counts = counters(explain)
+        say(orjson.dumps(counts).decode() if ask.output == "json" else _in_words(counts))
+
+
+def counters(explain: Explain) -> dict[str, int]:
+    """The counters of a reading; damage as a number of places."""
+    names = [name for name in Explain.__slots__ if name not in {"strict", "damage", "blocks_held"}]
+    return {**{name: getattr(explain, name) for name in names}, "damage": len(explain.damage)}
+
+
+def _in_words(counts: dict[str, int]) -> str:
+    told = ", ".join(f"{name.replace('_', ' ')} {count:,}" for name, count in counts.items())
+    return f"explain: {told}"
+
+
+def _finding(finding: Finding) -> str:
+    if finding.line is not None:
+        return f"{finding.path}:{finding.line}: {finding.reason}"
+    events = "events unknown" if finding.events is None else f"{finding.events:,} events"
+    where = f"{finding.path} at byte {finding.offset:,}"
+    return f"{where}: {finding.reason} ({finding.bytes:,} bytes, {events})"
+
+
+def tell_coverage(coverage: Coverage) -> None:
+    """How complete the answer is, where the answer's format has no place for it."""
+    say(
+        f"coverage: {coverage.events:,} events kept, {coverage.lost:,} lost, {coverage.unknown:,} unknown, "
+        f"ratio {coverage.ratio:g}"
+    )
+
+
+def tell_unreadable(count: int) -> None:
+    """Lines that the engine could not read as events."""
+    if count:
+        say(f"warning: {count:,} lines are no events and were left out")
+
+
+def tell_empty(ask: Ask, what: str) -> None:
+    """Nothing was found: when the newest event of that kind was, and the command that shows it."""
+    explain = Explain(strict=ask.explain.strict)
+    everything = replace(ask.selection, since_ns=None, until_ns=None)
+    newest = newest_event(ask.archive, everything, explain)
+    ask.explain.absorb(explain)
+    if newest is None:
+        say(f"note: no {what} in {ask.archive.root}")
+        if "--file" not in ask.arguments:
+            say(f"  hint: {shlex.join(['polyrecord', 'info', '--root', str(ask.archive.root)])}")
+        return
+    say(f"note: no {what} in this window; the newest is of {format_ts(newest)}")
+    say(f"  hint: {shlex.join(_command(ask, newest))}")
+
+
+def _command(ask: Ask, newest: int) -> Iterator[str]:
+    """The same question, its window moved to end with the newest event."""
+    yield from ("polyrecord", ask.command, *ask.arguments)
+    if "--file" not in ask.arguments:
+        yield from ("--root", str(ask.archive.root))
+    yield from ("--until", format_ts(newest + 1), "--window", f"{_length(ask):.15g}")
+    if ask.output != "table" and ask.command != "replay":
+        yield from ("--format", ask.output)
+
+
+def _length(ask: Ask) -> float:
+    """Seconds of the window that was asked for; of one without a beginning or end, five minutes."""
+    since, until = ask.selection.since_ns, ask.selection.until_ns
+    if ask.window_seconds is not None:
+        return ask.window_seconds
+    if since is None or until is None:
+        return _USUAL_WINDOW
+    return (until - since) / SECOND

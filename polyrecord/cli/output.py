@@ -1,0 +1,95 @@
+"""Writing answers to stdout, and ending a command."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+import typer
+
+from polyrecord.cli.narrate import tell_coverage, tell_reading
+from polyrecord.cli.options import Ask
+from polyrecord.errors import ExitCode
+
+_MANY_LINES: Final = 1 << 16  # bytes gathered before they are written
+
+
+class PipeClosed(Exception):
+    """Whoever read our stdout has gone: there is nothing left to do, and nothing wrong."""
+
+
+def write(data: bytes) -> None:
+    """Bytes to stdout as they are; raises PipeClosed."""
+    if sys.stdout is None:  # the process was started without one
+        raise PipeClosed
+    try:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        raise PipeClosed from None
+
+
+def write_lines(lines: Iterable[bytes], *, at_once: bool) -> int:
+    """Lines to stdout, each with a line feed; how many there were. With `at_once` none waits for the next."""
+    count = held = 0
+    pending: list[bytes] = []
+    for line in lines:
+        pending += (line, b"\n")
+        held += len(line)
+        count += 1
+        if at_once or held >= _MANY_LINES:
+            write(b"".join(pending))
+            pending.clear()
+            held = 0
+    write(b"".join(pending))
+    return count
+
+
+def answer_with(ask: Ask, answer: Any) -> None:
+    """The answer in the format asked for; its coverage on stderr where CSV has no place for it."""
+    write(_RENDERERS[ask.output](answer))
+    if ask.output == "csv":
+        tell_coverage(answer.coverage)
+
+
+def finish(ask: Ask, *, unreadable: int = 0) -> None:
+    """Narrate what reading met; raises typer.Exit with code 3 where data is damaged."""
+    tell_reading(ask)
+    if ask.explain.damage or unreadable:
+        raise typer.Exit(ExitCode.DATA)
+
+
+def _table(answer: Any) -> bytes:
+    from polyrecord.report.render.as_table import to_table
+
+    width = shutil.get_terminal_size().columns
+    return to_table(answer, width=width, colour=wants_colour()).encode("utf-8", "replace")
+
+
+def is_terminal() -> bool:
+    """Whether stdout is a terminal."""
+    return sys.stdout is not None and sys.stdout.isatty()
+
+
+def wants_colour() -> bool:
+    """Whether stdout is a terminal that may have colours (https://no-color.org)."""
+    return is_terminal() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def _json(answer: Any) -> bytes:
+    from polyrecord.report.render.as_json import to_json
+
+    return to_json(answer)
+
+
+def _csv(answer: Any) -> bytes:
+    from polyrecord.report.render.as_csv import to_csv
+
+    return to_csv(answer)
+
+
+_RENDERERS: Final[dict[str, Callable[[Any], bytes]]] = {"table": _table, "json": _json, "csv": _csv}

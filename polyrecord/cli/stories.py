@@ -1,0 +1,132 @@
+"""`polyrecord trace`, `replay` and `info`: what needs headers and lines, and no statistics."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from polyrecord.cli.narrate import tell_empty
+from polyrecord.cli.options import (
+    Output,
+    Root,
+    ShowExplain,
+    Since,
+    Strict,
+    Types,
+    Until,
+    WindowSeconds,
+    read_options,
+)
+from polyrecord.cli.output import answer_with, finish, is_terminal, write_lines
+from polyrecord.errors import UsageError
+from polyrecord.read.replay import Replay
+from polyrecord.report.question import Question
+
+
+def trace_command(
+    text: Annotated[
+        str,
+        typer.Argument(
+            metavar="ID",
+            help="A trace id in any spelling, or its beginning; an order id, intent id or declared value.",
+            show_default=False,
+        ),
+    ],
+    root: Root = Path(),
+    since: Since = None,
+    until: Until = None,
+    window: WindowSeconds = None,
+    types: Types = None,
+    output: Output = "table",
+    explain: ShowExplain = False,
+    strict: Strict = False,
+) -> None:
+    """Everything of one trace in order: stages, events, edge, decision, orders and their results.
+
+    Exit code 1: nothing is named so; 2: the beginning fits several traces, which are listed.
+
+    Example: polyrecord trace 4f1c
+    """
+    from polyrecord.report.trace import tell_trace
+
+    ask = read_options("trace", root, since, until, window, types, output, explain=explain, strict=strict)
+    answer_with(ask, tell_trace(Question(ask.archive, ask.selection, ask.explain), text))
+    finish(ask)
+
+
+def replay_command(
+    root: Root = Path(),
+    since: Since = None,
+    until: Until = None,
+    window: WindowSeconds = None,
+    types: Types = None,
+    trace: Annotated[
+        str | None, typer.Option(metavar="ID", help="Events of this trace only: its id or its beginning.")
+    ] = None,
+    speed: Annotated[
+        str,
+        typer.Option(metavar="FACTOR|max", help="1 is as fast as recorded, 10 ten times; max waits never."),
+    ] = "max",
+    output: Annotated[
+        str, typer.Option("--format", metavar="json", help="Always the recorded lines: JSON, one a line.")
+    ] = "json",
+    explain: ShowExplain = False,
+    strict: Strict = False,
+) -> None:
+    """The recorded lines in recorded order, byte for byte, and nothing else.
+
+    Example: polyrecord replay --type signal --since -1h --speed 10
+    """
+    repeated = tuple(word for name in types or () for word in ("--type", name))
+    repeated += ("--trace", trace) if trace is not None else ()
+    ask = read_options(
+        "replay", root, since, until, window, types, output,
+        explain=explain, strict=strict, formats=("json",), arguments=repeated,
+    )  # fmt: skip
+    ask = replace(ask, selection=replace(ask.selection, trace=trace))
+    pace = _speed(speed)
+    replay = Replay(ask.archive, ask.selection, speed=pace, explain=ask.explain)
+    written = write_lines(replay.lines(), at_once=pace != "max" or is_terminal())
+    if not written:
+        tell_empty(ask, "such events")
+    finish(ask)
+
+
+def _speed(text: str) -> float | str:
+    if text == "max":
+        return text
+    try:
+        return float(text)
+    except ValueError:
+        raise UsageError(
+            f"not a speed: {text[:80]!r}", hint="a number over 0, such as 0.5, 1 or 10, or max"
+        ) from None
+
+
+def info_command(
+    root: Root = Path(),
+    since: Since = None,
+    until: Until = None,
+    window: WindowSeconds = None,
+    types: Types = None,
+    output: Output = "table",
+    explain: ShowExplain = False,
+    strict: Strict = False,
+) -> None:
+    """What the archive holds, per stream and shard, from the headers alone: nothing is decompressed.
+
+    A window and --type pick the shards that hold something of them; figures are of whole shards.
+
+    Example: polyrecord info --since yesterday
+    """
+    from polyrecord.report.info import describe
+
+    ask = read_options("info", root, since, until, window, types, output, explain=explain, strict=strict)
+    answer = describe(Question(ask.archive, ask.selection, ask.explain))
+    answer_with(ask, answer)
+    if not answer.shards:
+        tell_empty(ask, "such events")
+    finish(ask)

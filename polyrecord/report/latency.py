@@ -1,0 +1,102 @@
+"""Where the latency went: each stage's distribution, what is missing from it, and the worst traces."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from polyrecord.events.stages import DEFAULT_STAGES, END_TO_END
+from polyrecord.report.engine import Engine, engine_over
+from polyrecord.report.question import Coverage, Question, Window
+from polyrecord.report.stages import declared_stages
+
+WORST = 3
+_DIGITS = 9  # of a millisecond: a femtosecond; what is beyond is noise of binary arithmetic
+
+
+@dataclass(frozen=True, slots=True)
+class StageLatency:
+    """One stage in milliseconds, over its measurements from 0 up.
+
+    `missing` are latency events without a usable number for it, `negative` those below 0; neither is averaged
+    in. Percentiles are interpolated linearly. `exemplars` are the traces of the largest values.
+    """
+
+    stage: str
+    count: int
+    missing: int
+    negative: int
+    min: float | None
+    avg: float | None
+    max: float | None
+    p50: float | None
+    p95: float | None
+    p99: float | None
+    p99_9: float | None
+    exemplars: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LatencySummary:
+    """The latency of every stage that occurs in the window; `unreadable` lines are in no count."""
+
+    window: Window
+    coverage: Coverage
+    stages: tuple[StageLatency, ...]
+    events: int
+    unreadable: int
+
+
+def summarize(question: Question) -> LatencySummary:
+    """The latency summary of the selected events."""
+    declared = declared_stages(question.archive, question.selection)
+    events, unreadable, stages = latency_of(question.chunks(), declared)
+    return LatencySummary(question.window, question.coverage(), stages, events, unreadable)
+
+
+def latency_of(
+    chunks: Iterable[bytes], declared: Sequence[str] = DEFAULT_STAGES
+) -> tuple[int, int, tuple[StageLatency, ...]]:
+    """Events, unreadable lines, and each stage that occurs: declared ones first, the end to end last."""
+    with engine_over(chunks) as engine:
+        events, unreadable = engine.counts
+        names = in_order([name for (name,) in engine.ask("stages")], declared)
+        return events, unreadable, tuple(_stages(engine, names, events))
+
+
+def in_order(found: Iterable[str], declared: Sequence[str]) -> list[str]:
+    """Declared stages in their order, others by name, the end to end last."""
+    rank = {name: place for place, name in enumerate(declared)}
+    return sorted(found, key=lambda name: (name == END_TO_END, rank.get(name, len(rank)), name))
+
+
+def _stages(engine: Engine, names: list[str], events: int) -> Iterable[StageLatency]:
+    if not names:
+        return
+    rows = engine.ask("latency", pointers=[_pointer(name) for name in names], worst=WORST)
+    measured = {place: row for place, *row in rows}
+    for place, name in enumerate(names):
+        yield _stage(name, measured.get(place, _NOT_MEASURED), events)
+
+
+_NOT_MEASURED: Final = [0, 0, None, None, None, None, None]
+
+
+def _stage(name: str, row: Sequence[Any], events: int) -> StageLatency:
+    count, negative, least, mean, most, quantiles, traces = row
+    low, middle, high = map(_rounded, (least, mean, most))
+    p50, p95, p99, p99_9 = map(_rounded, quantiles or (None,) * 4)
+    return StageLatency(
+        name, count, events - count - negative, negative, low, middle, high, p50, p95, p99, p99_9,
+        tuple(dict.fromkeys(traces or ())),
+    )  # fmt: skip
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, _DIGITS) + 0.0  # no -0.0
+
+
+def _pointer(name: str) -> str:
+    """RFC 6901: a name with a slash in it is one member all the same."""
+    return "/" + name.replace("~", "~0").replace("/", "~1")

@@ -1,0 +1,94 @@
+"""What all questions have in common: archive, window, event types, and what is known to be missing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from polyrecord.events.routes import EVENTS, STREAMS, TELEMETRY, is_named, stream_of
+from polyrecord.format.layout import TREES
+from polyrecord.read import coverage as read_coverage
+from polyrecord.read.archive import Archive
+from polyrecord.read.blocks import chunks
+from polyrecord.read.explain import Explain
+from polyrecord.read.selection import Selection
+from polyrecord.report.single import SingleFile
+from polyrecord.times import format_ts
+
+_SEEN_ONCE = ("torn_bytes", "padding_bytes", "plain_members")
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The time asked about: nine-digit text, `since` inclusive, `until` exclusive; None is unbounded."""
+
+    since: str | None
+    until: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """Events kept, declared lost, and missing without a word, in the blocks that the window touches."""
+
+    events: int
+    lost: int
+    unknown: int
+    ratio: float
+    unclean: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One reading of an archive; `explain` gathers what it cost and met."""
+
+    archive: Archive
+    selection: Selection = field(default_factory=Selection)
+    explain: Explain = field(default_factory=Explain)
+
+    @property
+    def window(self) -> Window:
+        """The selection's window as text."""
+        since, until = self.selection.since_ns, self.selection.until_ns
+        return Window(_text(since), _text(until))
+
+    def chunks(self) -> Iterator[bytes]:
+        """The selected lines, a block at a time."""
+        return chunks(self.archive, self.selection, self.explain)
+
+    def coverage(self) -> Coverage:
+        """How complete the streams asked about are in this window."""
+        counts = Explain(strict=self.explain.strict)
+        found = read_coverage.coverage(self.archive, self.selection, counts)
+        # What is torn, padded or plain is there once, however often it is come across.
+        seen = {name: max(getattr(self.explain, name), getattr(counts, name)) for name in _SEEN_ONCE}
+        self.explain.absorb(counts)
+        for name, most in seen.items():
+            setattr(self.explain, name, most)
+        # Of one file nobody can tell whether its writer came to an orderly end in another.
+        unclean = () if isinstance(self.archive, SingleFile) else found.unclean
+        return Coverage(found.events, found.lost, found.unknown, round(found.ratio, 6), unclean)
+
+
+def _text(ns: int | None) -> str | None:
+    return None if ns is None else format_ts(ns)
+
+
+def streams_of(root: Path, types: frozenset[str]) -> frozenset[str]:
+    """The streams that events of these types are in: their own, and all that are none of ours.
+
+    A question about latencies then opens no book. Types without a route go to one of two streams.
+    """
+    named = {stream_of(name) for name in types if is_named(name)}
+    unnamed = {EVENTS, TELEMETRY} if any(not is_named(name) for name in types) else set()
+    return frozenset(named | unnamed | _further_streams(root))
+
+
+def _further_streams(root: Path) -> set[str]:
+    found = set()
+    for tree in TREES:
+        try:
+            found |= {f"{tree}/{folder.name}" for folder in (root / tree).iterdir()}
+        except OSError:
+            continue
+    return found - set(STREAMS)

@@ -1,0 +1,45 @@
+"""One file asked on its own: a shard, or lines of ours as plain text or gzip, wherever it lies."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from polyrecord.errors import ArchiveMissing
+from polyrecord.format.layout import OPEN_DIR, ShardName
+from polyrecord.read.archive import Archive, ShardInfo
+from polyrecord.read.explain import Explain
+from polyrecord.read.selection import Selection
+
+_SHARD = re.compile(r"[a-z][a-z0-9_]{0,31}-([a-z0-9][a-z0-9_.]{0,95})-(\d{4,9})\.jsonl\.gz\Z")
+
+
+class _File(ShardInfo):
+    """A file in the place of a shard; it is where it is, whatever its name says."""
+
+    @property
+    def path(self) -> Path:
+        return self.root
+
+    @property
+    def sealed_path(self) -> Path:
+        return self.root
+
+
+class SingleFile(Archive):
+    """An archive of one file. A file in an `_open` folder may end in a torn tail; another may not."""
+
+    __slots__ = ()
+
+    def shards(self, selection: Selection | None = None, explain: Explain | None = None) -> list[ShardInfo]:
+        """The file; `selection` prunes nothing, for the file's name need not tell the truth."""
+        if not self.root.is_file():
+            what = "not a file" if self.root.exists() else "no such file"
+            raise ArchiveMissing(what, path=self.root, hint="name one shard, or one file of event lines")
+        if explain is not None:
+            explain.shards_found += 1
+        named = _SHARD.match(self.root.name)
+        # Only of a shard by name that is the first is it known that nothing comes before it.
+        writer, number = (named[1], int(named[2])) if named is not None else ("file", 2)
+        is_sealed = self.root.absolute().parent.name != OPEN_DIR
+        return [_File(self.root, ShardName("data/file", writer, number, "1970-01-01", is_sealed))]

@@ -1,0 +1,9 @@
+-- Why decisions were rejected, the commonest first: the reason's code where there is one, else its text.
+select
+    data ->> '/strategy' as strategy,
+    coalesce(data ->> '/reason_code', reason_code, data ->> '/reason') as reason,
+    count(*) as rejected
+from lines
+where ts is not null and data ->> '/decision' = 'REJECT'
+group by all
+order by rejected desc, strategy nulls last, reason nulls last
