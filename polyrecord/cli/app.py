@@ -49,7 +49,8 @@ def polyrecord(
 ) -> None:
     """Record what a trading bot sees, decides and does; then ask where latency and edge went.
 
-    Exit codes: 0 all is well, 1 nothing was found, 2 the command was wrong, 3 data is lost or damaged.
+    Exit codes: 0 all is well, 1 something was not found or rejected, 2 the command was wrong, 3 data
+    is lost or damaged.
     """
 
 

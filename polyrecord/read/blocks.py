@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 from polyrecord.format import constants as c
 from polyrecord.format.block import BadBlock, BadHeader, BlockHeader, header_length, inflate, parse_header
@@ -13,7 +15,7 @@ from polyrecord.read.explain import Explain, Finding
 from polyrecord.read.files import ShardFile
 from polyrecord.read.lines import Head, decode_head, is_regular, read_head
 from polyrecord.read.match import Matcher
-from polyrecord.read.plain import PlainReader
+from polyrecord.read.plain import PlainReader, line_number
 from polyrecord.read.prune import needed
 from polyrecord.read.selection import Selection
 from polyrecord.read.shard import RawRecord, ShardIndex, read_index
@@ -24,8 +26,9 @@ _LIKELY_HEADER = 8192  # one read for most; a read costs 5 us whatever its lengt
 
 @dataclass(frozen=True, slots=True)
 class PlannedBlock:
-    """A block to be read. `first_line` is the number of its first line in the shard, from 1.
+    """A block to be read.
 
+    `first_line` is the number of its first line, from 1, in the shard or behind the plain region `behind`.
     A block that is not `wanted` holds nothing that is selected; it is read for the order's sake only.
     `floor` is the latest time among the writer's events that are before it and are not read.
     """
@@ -41,14 +44,28 @@ class PlannedBlock:
     first_line: int
     wanted: bool = True
     floor: bytes = b""
+    behind: PlainReader | None = None
+
+
+Piece: TypeAlias = PlannedBlock | PlainReader
+"""What a shard is read in: a block, or a plain region."""
 
 
 @dataclass(frozen=True, slots=True)
 class ShardPlan:
-    """What is to be read of one shard, in file order; `plain` is where it goes on without blocks."""
+    """What is to be read of one shard: blocks and the plain regions among them, in file order."""
 
-    blocks: list[PlannedBlock]
-    plain: PlainReader | None = None
+    pieces: list[Piece]
+
+    @property
+    def blocks(self) -> list[PlannedBlock]:
+        """The blocks alone, in file order."""
+        return [piece for piece in self.pieces if isinstance(piece, PlannedBlock)]
+
+    @property
+    def plain(self) -> list[PlainReader]:
+        """The plain regions alone, in file order."""
+        return [piece for piece in self.pieces if isinstance(piece, PlainReader)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,23 +99,45 @@ def _plan(
     def header_at(record: RawRecord) -> BlockHeader | None:
         return _read_header(file, record, explain)
 
-    blocks = []
-    line = 1
+    layout = _Layout(index, explain)
     for wanted, record in needed(index.table, matcher.selection, matcher.keys, header_at, explain):
-        if wanted or everything:
-            blocks.append(_planned(index.info, record, line, wanted=wanted))
-        line += record[3]
-    plain = index.plain
-    if plain is None:
-        return ShardPlan(blocks)
-    reader = PlainReader(index.info, plain.offset, gzip=plain.gzip, explain=explain)
-    reader.lines_before = line - 1
-    return ShardPlan(blocks, reader)
+        layout.add_plain(before=record[0])
+        layout.add_block(record, wanted=wanted, listed=wanted or everything)
+    layout.add_plain(before=index.size)
+    return ShardPlan(layout.pieces)
 
 
-def _planned(info: ShardInfo, record: RawRecord, line: int, *, wanted: bool) -> PlannedBlock:
-    offset, length, _, events, _, first_seq, last_seq, _, _, min_ts, max_ts, _, _, _ = record
-    return PlannedBlock(info, offset, length, events, first_seq, last_seq, min_ts, max_ts, line, wanted)
+class _Layout:
+    """Puts the pieces of one shard in file order and numbers their lines."""
+
+    def __init__(self, index: ShardIndex, explain: Explain) -> None:
+        self.pieces: list[Piece] = []
+        self._index, self._explain = index, explain
+        self._regions = deque(index.plain_regions)
+        self._line = 1
+        self._behind: PlainReader | None = None
+
+    def add_plain(self, *, before: int) -> None:
+        """Add the plain regions that start before an offset."""
+        while self._regions and self._regions[0].offset < before:
+            region = self._regions.popleft()
+            reader = PlainReader(
+                self._index.info, region, self._explain, is_tail=self._index.reaches_end(region),
+                first_line=self._line, behind=self._behind,
+            )  # fmt: skip
+            self.pieces.append(reader)
+            self._line, self._behind = 1, reader
+
+    def add_block(self, record: RawRecord, *, wanted: bool, listed: bool) -> None:
+        """Add a block, or only count its lines where it is not `listed`."""
+        offset, length, _, events, _, first_seq, last_seq, _, _, min_ts, max_ts, _, _, _ = record
+        if listed:
+            block = PlannedBlock(
+                self._index.info, offset, length, events, first_seq, last_seq, min_ts, max_ts,
+                self._line, wanted, behind=self._behind,
+            )  # fmt: skip
+            self.pieces.append(block)
+        self._line += events
 
 
 def _read_header(file: ShardFile, record: RawRecord, explain: Explain) -> BlockHeader | None:
@@ -155,7 +194,8 @@ def sift_block(
         explain.lines_kept += len(lines)
         return Sifted(lines, None)
     sieve = _Sieve(matcher, explain, planned.info, planned.offset, header.paths)
-    sifted = sieve.run(lines, planned.first_line, read_head, everything=everything)
+    first = line_number(planned.first_line, planned.behind)
+    sifted = sieve.run(lines, first, read_head, everything=everything)
     if not planned.wanted:
         sifted = replace(sifted, selected=[False] * len(sifted.lines))
     return replace(sifted, heads=None) if regular else sifted
@@ -164,12 +204,10 @@ def sift_block(
 def sift_plain(
     reader: PlainReader, lines: list[bytes], matcher: Matcher, explain: Explain, *, everything: bool = False
 ) -> Sifted:
-    """The selected lines of a chunk of a plain shard, or all of them marked."""
+    """The selected lines of the chunk that a reader gave last, or all of them marked."""
     explain.lines_read += len(lines)
     sieve = _Sieve(matcher, explain, reader.info, reader.start, ())
-    sifted = sieve.run(lines, reader.lines_before + 1, decode_head, everything=everything)
-    reader.lines_before += len(lines)
-    return sifted
+    return sieve.run(lines, reader.first_line, decode_head, everything=everything)
 
 
 class _Sieve:
@@ -182,17 +220,17 @@ class _Sieve:
         self._info, self._offset = info, offset
 
     def run(
-        self, lines: list[bytes], first: int, read: Callable[[bytes], Head], *, everything: bool
+        self, lines: list[bytes], first: int | None, read: Callable[[bytes], Head], *, everything: bool
     ) -> Sifted:
-        """The lines that are selected, or all events marked; `first` is the number of the first line."""
+        """The lines that are selected, or all events marked; `first` is the number of the first, if known."""
         keeps, declared = self._matcher.keeps, self._declared
         kept, heads, selected = [], [], []
-        for number, line in enumerate(lines, first):
+        for at, line in enumerate(lines):
             try:
                 head = read(line)
                 keep = keeps(head, line, declared)
             except NotAnEvent as error:
-                self._not_an_event(number, line, error)
+                self._not_an_event(None if first is None else first + at, line, error)
                 continue
             if keep or everything:
                 kept.append(line)
@@ -201,7 +239,7 @@ class _Sieve:
         self._explain.lines_kept += sum(selected)
         return Sifted(kept, heads, selected if everything else None)
 
-    def _not_an_event(self, number: int, line: bytes, error: NotAnEvent) -> None:
+    def _not_an_event(self, number: int | None, line: bytes, error: NotAnEvent) -> None:
         if line.strip():
             self._explain.found(Finding(self._info.path, self._offset, len(line), 1, str(error), number))
 
@@ -213,34 +251,40 @@ def chunks(archive: Archive, selection: Selection, explain: Explain) -> Iterator
     """
     matcher = Matcher(selection)
     for info in archive.shards(selection, explain):
-        plan = plan_shard(info, matcher, explain)
-        yield from _block_chunks(info, plan.blocks, matcher, explain)
-        while plan.plain is not None and (lines := plan.plain.read()):
-            yield _join(sift_plain(plan.plain, lines, matcher, explain).lines)
+        pieces = plan_shard(info, matcher, explain).pieces
+        for piece, member in _members(info, pieces, explain):
+            if isinstance(piece, PlannedBlock):
+                yield from _block_chunk(piece, member, matcher, explain)
+            else:
+                yield from _plain_chunks(piece, matcher, explain)
 
 
-def _block_chunks(
-    info: ShardInfo, blocks: list[PlannedBlock], matcher: Matcher, explain: Explain
-) -> Iterator[bytes]:
-    for planned, member in _members(info, blocks, explain):
-        header, content = load(planned, member, matcher, explain)
-        if content and matcher.takes_all_of(header) and is_regular(content):
-            explain.lines_read += header.events
-            explain.lines_kept += header.events
-            yield content
-        elif content:
-            yield _join(sift_block(planned, header, content, matcher, explain).lines)
+def _block_chunk(planned: PlannedBlock, member: bytes, matcher: Matcher, explain: Explain) -> Iterator[bytes]:
+    header, content = load(planned, member, matcher, explain)
+    if content and matcher.takes_all_of(header) and is_regular(content):
+        explain.lines_read += header.events
+        explain.lines_kept += header.events
+        yield content
+    elif content:
+        yield _join(sift_block(planned, header, content, matcher, explain).lines)
 
 
-def _members(
-    info: ShardInfo, blocks: list[PlannedBlock], explain: Explain
-) -> Iterator[tuple[PlannedBlock, bytes]]:
-    if not blocks:
+def _plain_chunks(reader: PlainReader, matcher: Matcher, explain: Explain) -> Iterator[bytes]:
+    while lines := reader.read():
+        yield _join(sift_plain(reader, lines, matcher, explain).lines)
+
+
+def _members(info: ShardInfo, pieces: list[Piece], explain: Explain) -> Iterator[tuple[Piece, bytes]]:
+    """The pieces with their bytes; of plain regions, which read for themselves, without."""
+    if not pieces:
         return
     try:
         with ShardFile(info) as file:
-            for planned in blocks:
-                yield planned, file.read_at(planned.offset, planned.length)
+            for piece in pieces:
+                if isinstance(piece, PlannedBlock):
+                    yield piece, file.read_at(piece.offset, piece.length)
+                else:
+                    yield piece, b""
     except OSError as error:
         explain.found(Finding(info.path, 0, 0, None, f"shard cannot be read: {error.strerror}"))
 

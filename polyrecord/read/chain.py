@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from polyrecord.read.archive import ShardInfo
-from polyrecord.read.blocks import PlannedBlock, ShardPlan, Sifted, load, sift_block, sift_plain
+from polyrecord.read.blocks import Piece, PlannedBlock, ShardPlan, Sifted, load, sift_block, sift_plain
 from polyrecord.read.explain import Explain
 from polyrecord.read.match import Matcher
 from polyrecord.read.plain import PlainReader
@@ -33,7 +33,7 @@ class NeedBlock:
 
 @dataclass(frozen=True, slots=True)
 class NeedLines:
-    """Asks for the next chunk of lines of a plain shard."""
+    """Asks for the next chunk of lines of a plain region."""
 
     reader: PlainReader
 
@@ -51,14 +51,12 @@ class Chain:
     """
 
     shards: deque[ShardInfo] = field(default_factory=deque)
-    queue: deque[PlannedBlock | PlainReader] = field(default_factory=deque)
+    queue: deque[Piece] = field(default_factory=deque)
     run: Run | None = None
 
     def add(self, plan: ShardPlan) -> None:
-        """Put a shard's blocks, and its plain rest, at the end of the queue."""
-        self.queue.extend(plan.blocks)
-        if plan.plain is not None:
-            self.queue.append(plan.plain)
+        """Put a shard's pieces at the end of the queue."""
+        self.queue.extend(plan.pieces)
 
     @property
     def alive(self) -> bool:

@@ -28,7 +28,8 @@ class Coverage:
 
     `events` are kept, in whole blocks; `lost` were declared lost by their writer, `unknown` are missing
     without a word. `unclean` are writers that are gone without an orderly end: they may have lost up to their
-    flush interval after their last block. Plain gzip and text have no headers and are not counted.
+    flush interval after their last block. Plain gzip and text have no headers and are not counted: where
+    damage made a block of ours look like plain gzip, its events are `unknown` here although they are read.
     """
 
     events: int
@@ -174,11 +175,11 @@ def _has_ended(archive: Archive, writer: str) -> bool:
 
 
 def _is_clean(info: ShardInfo, explain: Explain) -> bool:
-    """Whether a sealed shard ends an orderly session; plain gzip and text cannot say and are taken for it."""
+    """Whether a sealed shard ends an orderly session; one that ends plain cannot say and is taken for it."""
     index = open_shard(info, Explain(strict=explain.strict))
     if index is None:
         return False
-    return index.footer.clean if index.footer is not None else index.plain is not None
+    return index.footer.clean if index.footer is not None else index.ends_plain
 
 
 def _is_held(info: ShardInfo) -> bool:

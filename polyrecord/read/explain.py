@@ -13,7 +13,7 @@ class Finding:
     """Something in a shard that should not be there.
 
     `offset` and `bytes` are of the file; `events` is how many were lost, None where nobody can tell;
-    `line` (from 1) is given where a single line is meant.
+    `line` (from 1) is given where a single line is meant and its number is known.
     """
 
     path: Path
@@ -24,7 +24,10 @@ class Finding:
     line: int | None = None
 
 
-_MOST_NOT_SUMS = ("shards_found", "blocks_found", "names_ignored", "blocks_held_most")
+_MOST_NOT_SUMS = (
+    "shards_found", "blocks_found", "names_ignored", "blocks_held_most", "plain_members", "torn_bytes",
+    "padding_bytes",
+)  # fmt: skip
 
 
 @dataclass(slots=True)

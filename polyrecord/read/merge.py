@@ -14,7 +14,7 @@ from operator import itemgetter
 from typing import TypeAlias
 
 from polyrecord.read.archive import ShardInfo
-from polyrecord.read.blocks import PlannedBlock, ShardPlan
+from polyrecord.read.blocks import Piece, PlannedBlock, ShardPlan
 from polyrecord.read.chain import Chain, Need, NeedPlan, Reply, WriterMerge
 from polyrecord.read.explain import Explain
 from polyrecord.read.match import Matcher
@@ -118,7 +118,7 @@ def _plan_ahead(
     plans = {}
     for writer, own in by_writer.items():
         plan = yield from _plan_writer(own, siblings.get(writer, []))
-        if any(part.plain or any(block.wanted for block in part.blocks) for part in plan.values()):
+        if any(_is_wanted(piece) for part in plan.values() for piece in part.pieces):
             plans[writer] = plan
     merges = []
     for writer, plan in plans.items():
@@ -131,8 +131,15 @@ def _plan_ahead(
 _Plans: TypeAlias = dict[ShardInfo, ShardPlan]
 
 
+def _is_wanted(piece: Piece) -> bool:
+    return not isinstance(piece, PlannedBlock) or piece.wanted
+
+
 def _plan_writer(own: list[ShardInfo], siblings: list[ShardInfo]) -> Generator[Need, Reply, _Plans]:
-    """The plans of a writer's shards; where times may go back, of all shards and blocks it has."""
+    """The plans of a writer's shards; where times may go back, of all shards and blocks it has.
+
+    Plain regions of shards that are not selected are left out: nothing of them can be skipped.
+    """
     selected = set(own)
     plans = {}
     for info in siblings or own:
@@ -146,19 +153,18 @@ def _plan_writer(own: list[ShardInfo], siblings: list[ShardInfo]) -> Generator[N
 
 def _only_wanted(plans: _Plans) -> _Plans:
     return {
-        info: ShardPlan([block for block in plan.blocks if block.wanted], plan.plain)
-        for info, plan in plans.items()
+        info: ShardPlan([piece for piece in plan.pieces if _is_wanted(piece)]) for info, plan in plans.items()
     }
 
 
 def _for_order(plans: _Plans) -> _Plans:
-    """What is wanted and what the order of that depends on."""
+    """What is wanted and what the order of that depends on: of plain lines any block, for want of headers."""
     blocks = [block for plan in plans.values() for block in plan.blocks]
-    if all(block.wanted for block in blocks):
+    if any(plan.plain for plan in plans.values()) or all(block.wanted for block in blocks):
         return plans
     placed: dict[PlannedBlock, PlannedBlock] = with_floors(blocks, needed_for_order(blocks))
     return {
-        info: ShardPlan([placed[block] for block in plan.blocks if block in placed], plan.plain)
+        info: ShardPlan([placed[block] for block in plan.blocks if block in placed])
         for info, plan in plans.items()
     }
 

@@ -65,7 +65,8 @@ class _Newest:
 
     def _in_plain(self, plan: ShardPlan) -> bytes:
         newest = b""
-        while plan.plain is not None and (lines := plan.plain.read()):
-            heads = sift_plain(plan.plain, lines, self._matcher, self._explain).heads or []
-            newest = max(newest, max((head.ts for head in heads), default=b""))
+        for reader in plan.plain:
+            while lines := reader.read():
+                heads = sift_plain(reader, lines, self._matcher, self._explain).heads or []
+                newest = max([newest, *(head.ts for head in heads)])
         return newest

@@ -1,10 +1,11 @@
-"""Shards that are plain gzip or plain text, read as a stream: no index, nothing to skip."""
+"""Regions of a shard that are plain gzip or plain text, read as a stream: no index, nothing to skip."""
 
 from __future__ import annotations
 
 import zlib
 
 from polyrecord.format.constants import MAX_CONTENT
+from polyrecord.format.scan import Plain
 from polyrecord.read.archive import ShardInfo
 from polyrecord.read.explain import Explain, Finding
 from polyrecord.read.files import ShardFile
@@ -15,31 +16,62 @@ _GZIP = 31  # window bits that ask zlib for gzip framing
 
 
 class PlainReader:
-    """The lines of a shard from where it stops being blocks; a chunk of about 1 MiB at a time.
+    """The lines of a plain region; a chunk of about 1 MiB at a time.
 
     The file is open only while a chunk is read, so a thousand of these cost no descriptors.
     """
 
-    def __init__(self, info: ShardInfo, start: int, *, gzip: bool, explain: Explain) -> None:
+    def __init__(
+        self,
+        info: ShardInfo,
+        region: Plain,
+        explain: Explain,
+        *,
+        is_tail: bool,
+        first_line: int = 1,
+        behind: PlainReader | None = None,
+    ) -> None:
+        """`is_tail` says that the file ends with the region, `first_line` and `behind` where it stands.
+
+        `first_line` is the number of its first line, from 1, in the shard or behind the region `behind`.
+        """
         self.info = info
-        self.lines_before = 0
+        self.start = self._at = self._member_at = region.offset
+        self.first_line: int | None = None
         self._explain = explain
-        self.start = self._at = start
-        self._gzip = gzip
+        self._end = region.offset + region.length
+        self._gzip = region.gzip
+        self._may_be_torn = is_tail and not info.name.sealed
+        self._next_line: int | None = first_line
+        self._behind = behind
         self._unpacker = zlib.decompressobj(_GZIP)
         self._pending = b""
         self._rest = b""
         self._ended = False
         self._broken = False
-        explain.plain_members += 0 if gzip else 1
+        explain.plain_members += 0 if region.gzip else 1
 
     def read(self) -> list[bytes]:
-        """The next lines without their line feeds; empty at the end."""
+        """The next lines without their line feeds; empty at the end.
+
+        `first_line` is then the number of the first of them in the shard, None where that cannot be known.
+        """
+        if self._behind is not None:  # let go of it: what is known of its lines is known now
+            self._next_line, self._behind = line_number(self._next_line, self._behind), None
         while not self._ended:
             lines = self._chunk()
             if lines:
+                self.first_line = self._next_line
+                self._next_line = None if self._next_line is None else self._next_line + len(lines)
                 return lines
         return []
+
+    @property
+    def lines_through(self) -> int | None:
+        """Lines of the shard up to the region's end; None unless all of them could be read, and were."""
+        if self._next_line is None or self._broken or not self._ended:
+            return None
+        return self._next_line - 1
 
     def _chunk(self) -> list[bytes]:
         content = self._rest + self._content()
@@ -49,13 +81,14 @@ class PlainReader:
             return lines
         if self._ended and self._rest:
             lines += self._last_line()
+            self._rest = b""
         elif len(self._rest) > MAX_CONTENT:
             self._stop(f"a line is longer than {MAX_CONTENT:,} bytes")
         return lines
 
     def _last_line(self) -> list[bytes]:
-        """What follows the last line feed: a line in a sealed shard, a torn tail in one being written."""
-        if self.info.name.sealed:
+        """What follows the last line feed: a line, or a torn tail where the shard is being written."""
+        if not self._may_be_torn:
             return [self._rest]
         self._explain.torn_bytes += len(self._rest)
         return []
@@ -66,9 +99,10 @@ class PlainReader:
         return content
 
     def _read_file(self) -> bytes:
+        """The region's next bytes; none at its end."""
+        length = min(_READ, self._end - self._at)
         try:
-            with ShardFile(self.info) as file:
-                data = file.read_at(self._at, _READ)
+            data = self._read_at(self._at, length) if length else b""
         except OSError as error:
             self._stop(f"shard cannot be read: {error.strerror}")
             return b""
@@ -77,10 +111,14 @@ class PlainReader:
         self._ended = self._ended or not (data or self._gzip)
         return data
 
+    def _read_at(self, offset: int, length: int) -> bytes:
+        with ShardFile(self.info) as file:
+            return file.read_at(offset, length)
+
     def _inflate(self) -> bytes:
         packed = self._pending or self._read_file()
         if not packed:
-            self._end_of_file()
+            self._end_inside_member()
             return b""
         try:
             content = self._unpacker.decompress(packed, _CONTENT)
@@ -96,21 +134,38 @@ class PlainReader:
         """Go on behind a member that ended; zeros there are padding."""
         self._explain.plain_members += 1
         self._unpacker = zlib.decompressobj(_GZIP)
-        self._pending = following
-        while not self._pending.strip(b"\0"):
-            self._explain.padding_bytes += len(self._pending)
-            self._pending = b"" if self._ended else self._read_file()
-            if not self._pending:
+        while not self._skip_padding(following):
+            following = self._read_file()
+            if not following:
                 self._ended = True
                 return
+        self._member_at = self._at - len(self._pending)
 
-    def _end_of_file(self) -> None:
-        self._ended = True
-        if self.info.name.sealed:
-            self._stop("plain gzip ends inside a member")
+    def _skip_padding(self, packed: bytes) -> bool:
+        """Take what comes next without the zeros before it; whether anything is left."""
+        self._pending = packed.lstrip(b"\0")
+        self._explain.padding_bytes += len(packed) - len(self._pending)
+        return bool(self._pending)
+
+    def _end_inside_member(self) -> None:
+        if self._broken:
+            return
+        if self._may_be_torn:
+            self._ended = True
+            self._explain.torn_bytes += self._at - self._member_at
         else:
-            self._explain.torn_bytes += self._at - self.start
+            self._stop("plain gzip ends inside a member")
 
     def _stop(self, reason: str) -> None:
+        """Give the rest of the region up, from the start of the member it happened in."""
         self._ended = self._broken = True
-        self._explain.found(Finding(self.info.path, self.start, self._at - self.start, None, reason))
+        length = self._end - self._member_at
+        self._explain.found(Finding(self.info.path, self._member_at, length, None, reason))
+
+
+def line_number(number: int | None, behind: PlainReader | None) -> int | None:
+    """The number of a line in its shard, given its number behind a plain region; None where not known."""
+    if number is None or behind is None:
+        return number
+    before = behind.lines_through
+    return None if before is None else before + number

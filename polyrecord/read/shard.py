@@ -75,16 +75,31 @@ def _first_not_below(keys: Sequence[int], low: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class ShardIndex:
-    """A shard that was looked at: its blocks, and where it goes on as plain gzip or text, if it does.
+    """A shard that was looked at: its blocks, and the regions of plain gzip or text around them, by offset.
 
-    `footer` is None for an open shard and wherever the directory could not be used.
+    `footer` is None for an open shard and wherever the directory could not be used. A directory lists no
+    plain regions: a shard of ours that is sealed has none.
     """
 
     info: ShardInfo
     size: int
     table: Directory | HeaderTable
     footer: Footer | None = None
-    plain: Plain | None = None
+    plain_regions: tuple[Plain, ...] = ()
+
+    @property
+    def plain(self) -> Plain | None:
+        """The first plain region, None when there is none."""
+        return self.plain_regions[0] if self.plain_regions else None
+
+    @property
+    def ends_plain(self) -> bool:
+        """Whether the file ends in a plain region, behind which no directory of ours can stand."""
+        return bool(self.plain_regions) and self.reaches_end(self.plain_regions[-1])
+
+    def reaches_end(self, region: Plain) -> bool:
+        """Whether a plain region runs to the end of the file."""
+        return region.offset + region.length == self.size
 
     @property
     def types(self) -> dict[str, int]:
@@ -128,8 +143,10 @@ class _Hop:
     def __init__(self, info: ShardInfo, file: ShardFile, explain: Explain) -> None:
         self._info, self._file, self._explain = info, file, explain
         self._blocks: list[Block] = []
-        self._plain: Plain | None = None
+        self._plain: list[Plain] = []
         self._endings = 0
+        # Ordinal of the last event so far, None where nobody can tell; before the first shard there is none.
+        self._last_ordinal: int | None = 0 if info.name.number == 1 else None
         self._damage: list[tuple[Damage, int | None]] = []
 
     def index(self) -> ShardIndex:
@@ -137,13 +154,15 @@ class _Hop:
             if isinstance(found, Block):
                 self._block(found)
             elif isinstance(found, Damage):
-                self._damage.append((found, self._blocks[-1].header.last_ordinal if self._blocks else 0))
+                self._damage.append((found, self._last_ordinal))
             elif isinstance(found, Plain):
-                self._plain = found
+                self._region(found)
             else:
                 self._end(found)
-        self._report()
-        return ShardIndex(self._info, self._file.size, HeaderTable(self._blocks), plain=self._plain)
+        table = HeaderTable(self._blocks)
+        index = ShardIndex(self._info, self._file.size, table, plain_regions=tuple(self._plain))
+        self._report(index)
+        return index
 
     def _read_at(self, offset: int, length: int) -> bytes:
         data = self._file.read_at(offset, length)
@@ -157,6 +176,13 @@ class _Hop:
             self._found(damage.offset, damage.length, lost, damage.reason)
         self._damage.clear()
         self._blocks.append(block)
+        self._last_ordinal = block.header.last_ordinal
+
+    def _region(self, region: Plain) -> None:
+        """Plain lines may have taken ordinals: how many events damage beside them cost cannot be told."""
+        self._plain.append(region)
+        self._damage = [(damage, None) for damage, _ in self._damage]
+        self._last_ordinal = None
 
     def _end(self, found: Ending | Torn | Padding) -> None:
         if isinstance(found, Ending):
@@ -174,7 +200,7 @@ class _Hop:
         except BadHeader:
             return None
 
-    def _report(self) -> None:
+    def _report(self, index: ShardIndex) -> None:
         """What is known only at the end: damage after the last block, a sealed shard without directory."""
         for damage, _ in self._damage:
             self._found(damage.offset, damage.length, None, damage.reason)
@@ -182,7 +208,7 @@ class _Hop:
             return
         if self._file.size == 0:
             self._found(0, 0, None, "sealed shard is empty")
-        elif self._blocks and self._plain is None:
+        elif self._blocks and not index.ends_plain:
             what = "damaged" if self._endings else "missing"
             self._found(self._file.size, 0, 0, f"directory is {what}; read from header to header")
 

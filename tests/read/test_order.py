@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from polyrecord.format.directory import BlockRecord
 from polyrecord.format.layout import ShardName
 from polyrecord.read.archive import Archive, ShardInfo
 from polyrecord.read.blocks import PlannedBlock
@@ -12,8 +13,9 @@ from polyrecord.read.explain import Explain
 from polyrecord.read.order import needed_for_order, never_goes_back, with_floors
 from polyrecord.read.replay import Replay
 from polyrecord.read.selection import Selection
+from polyrecord.read.shard import open_shard
 from polyrecord.times import SECOND, format_ts
-from tests.read.archives import NOON, ArchiveMaker, Given
+from tests.read.archives import NOON, ArchiveMaker, Given, open_again
 
 DAY = 86_400 * SECOND
 INFO = ShardInfo(Path("r"), ShardName("data/events", "import.aa", 1, "2026-11-20", sealed=True))
@@ -100,3 +102,20 @@ def test_nothing_more_is_read_where_one_writer_has_a_part(archive: ArchiveMaker)
     explain = Explain()
     assert len(list(Replay(Archive(archive.root), Selection(trace="aa"), explain=explain))) == 1
     assert explain.blocks_read == 2, "once to see that the whole id is there, once to read it"
+
+
+def test_a_later_time_before_plain_lines_counts(archive: ArchiveMaker) -> None:
+    """Of plain lines no header tells what they come after, so all before them is read."""
+    events = [Given(NOON + 45 * SECOND, "x"), Given(NOON + 5 * SECOND), Given(NOON + 60 * SECOND, "x")]
+    (path,) = archive.write(events, "import.aa", block_bytes=1)
+    (info,) = Archive(archive.root).shards()
+    index = open_shard(info, Explain())
+    assert index is not None
+    _, second, last = (BlockRecord(*record) for record in index.records())
+    content = bytearray(path.read_bytes()[: last.offset + last.member_length])
+    content[second.offset + 12] ^= 1
+    path.write_bytes(content)
+    open_again(path)
+    rival(archive)
+    writers, _ = order(archive, Selection(types=frozenset({"signal"})))
+    assert writers == [*["bb"] * 5, "aa", *["bb"] * 5]

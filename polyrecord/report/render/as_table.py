@@ -193,7 +193,9 @@ def _info(answer: ArchiveInfo, width: int) -> Iterable[RenderableType]:
 
 
 def _shard_lines(row: ShardRow) -> Iterable[str]:
-    state = "plain, without index" if row.plain else "sealed" if row.sealed else "open"
+    state = "sealed" if row.sealed else "open"
+    if row.plain:
+        state = f"{state}, in part without index" if row.blocks else "plain, without index"
     held = f"{words.count(row.events, 'event')} in {words.count(row.blocks, 'block')}"
     sizes = f"{words.size(row.bytes)}, ratio {_ratio(row.ratio)}"
     yield row.path
