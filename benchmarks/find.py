@@ -2,9 +2,9 @@
 
     python benchmarks/find.py [--events 500000] [--rounds 5] [--json]
 
-Whole processes, start included, files in the page cache; and `find_trace` called in a process that runs already,
-as a notebook does. The candidates take turns; medians are printed. Each must find the five events of the same
-trace, or the run fails.
+Whole processes, start included, files in the page cache; and `find_trace` called in a process that runs
+already, as a notebook does. The candidates take turns; medians are printed. Each must find the five events of
+the same trace, or the run fails.
 """
 
 from __future__ import annotations
