@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from polyrecord.format.layout import SUFFIX
 from polyrecord.times import SECOND, parse_ts
 
 
@@ -46,8 +47,11 @@ def tear(path: Path, at: int) -> None:
 
 
 def shard_files(root: Path) -> list[Path]:
-    """Every shard below `root`, sealed or open, by path."""
-    return sorted(root.rglob("*.jsonl.gz"))
+    """Every shard below `root`, sealed or open, by path; a folder that goes away meanwhile is passed over."""
+    walked = os.walk(root)
+    return sorted(
+        Path(folder, name) for folder, _, names in walked for name in names if name.endswith(SUFFIX)
+    )
 
 
 def read_lines(root: Path) -> list[dict[str, Any]]:

@@ -71,7 +71,7 @@ def data_of(number: int) -> dict[str, Any]:
     }
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def archive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shown]:
     """Three days and four streams of an import, one writer that closed, one that is still open."""
     root = tmp_path_factory.mktemp("archive")
