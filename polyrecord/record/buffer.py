@@ -78,6 +78,13 @@ class Buffer:
         self.closed = True
         self.room -= _SHUT
 
+    def empty(self) -> None:
+        """Forget everything, as before `open`; a lock that another thread held at a fork is a new one."""
+        self._lock = threading.Lock()
+        self._loss, self.loss_since, self.dropped = Loss(), 0, 0
+        self.items.clear()
+        self.room = -1 if not self.closed else -_SHUT
+
     def put(self, item: Item, size: int) -> bool:
         """Append an event; False when it, and not an older one, had to give way. Never waits."""
         if size > self.room and not self._make_room(item, size):

@@ -132,6 +132,10 @@ class ShardFile:
         remove_if_empty(self.path.parent)
         return final
 
+    def abandon(self) -> None:
+        """Close this copy of the descriptor; a flock ends with the last copy only."""
+        os.close(self._descriptor)
+
     def discard(self) -> None:
         """Remove the file."""
         os.close(self._descriptor)

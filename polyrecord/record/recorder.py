@@ -5,9 +5,11 @@ from __future__ import annotations
 import atexit
 import contextlib
 import itertools
+import os
 import threading
 import weakref
 from collections.abc import Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -90,12 +92,14 @@ class EventRecorder(TypedHelpers):
             self._buffer, clock, self._envelope, check=self._check if validate else None,
             check_stream=is_stream, rescue=self._rescue, no_room=self._no_room,
         )  # fmt: skip
-        self._session = Session(
-            self.root, self._buffer, clock,
+        self._new_session = partial(
+            Session, self.root, self._buffer, clock,
             flush=FlushPolicy(buffer_size, flush_interval), blocks=BlockPolicy(block_bytes),
             rotate=rotate or RotatePolicy(), sync=sync or SyncPolicy(), retry=retry or RetryPolicy(),
-            index_keys=index_keys, manifest={"bot_id": bot_id, "metadata": dict(metadata or {})},
+            index_keys=tuple(index_keys), manifest={"bot_id": bot_id, "metadata": dict(metadata or {})},
         )  # fmt: skip
+        self._session = self._new_session()
+        _recorders.add(self)
 
     @property
     def writer(self) -> str:
@@ -231,6 +235,17 @@ class EventRecorder(TypedHelpers):
                 self._buffer.open()
                 _open_recorders.add(self)
 
+    def _begin_anew(self) -> None:
+        """In a forked child: what is in memory is the parent's to write; the child gets its own identity."""
+        self._lock = threading.Lock()
+        self._session.abandon()
+        self._buffer.empty()
+        self._started = False
+        if self._closing is not None:
+            self._closing = FlushTicket(closing=True)
+            self._closing.resolve(self._session.outcome())
+        self._session = self._new_session()
+
     def _check(self, event_type: str, data: Any) -> None:
         from polyrecord.events.catalogue import validate
 
@@ -244,6 +259,7 @@ class EventRecorder(TypedHelpers):
 
 _numbers = itertools.count(1)
 _RAW_FRAME = EventType.RAW_FRAME.value
+_recorders: weakref.WeakSet[EventRecorder] = weakref.WeakSet()
 _open_recorders: weakref.WeakSet[EventRecorder] = weakref.WeakSet()
 _AT_EXIT_SECONDS = 10.0
 
@@ -260,6 +276,15 @@ def _close_all() -> None:
     for ticket in tickets:
         with contextlib.suppress(TimeoutError):
             ticket.wait(_AT_EXIT_SECONDS)
+
+
+def _in_forked_child() -> None:
+    _open_recorders.clear()
+    for recorder in list(_recorders):
+        recorder._begin_anew()  # noqa: SLF001 - of this module
+
+
+os.register_at_fork(after_in_child=_in_forked_child)
 
 
 def _check_positive(**options: float) -> None:

@@ -61,6 +61,10 @@ class Session:
             self._manifest["ended"] = format_ts(self._clock.wall_ns())
             self._write_manifest()
 
+    def abandon(self) -> None:
+        """Let go of the files without writing, unlocking or removing anything: they are another process's."""
+        self._shards.abandon()
+
     def wake(self) -> None:
         """Let the drain look at the buffer now."""
         self._drain.wake()

@@ -107,6 +107,12 @@ class ShardSet:
         if failed is not None:
             raise failed
 
+    def abandon(self) -> None:
+        """Close the descriptors a fork has copied; the locks stay with the process that took them."""
+        for shard in self._open.values():
+            shard.abandon()
+        self._open.clear()
+
     def discard(self) -> None:
         """Remove all that is open."""
         for shard in self._open.values():
