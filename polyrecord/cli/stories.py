@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from polyrecord.cli.narrate import tell_empty
+from polyrecord.cli.narrate import tell_empty, tell_reading
 from polyrecord.cli.options import (
     Output,
     Root,
@@ -21,7 +21,7 @@ from polyrecord.cli.options import (
     read_options,
 )
 from polyrecord.cli.output import answer_with, finish, is_terminal, write_lines
-from polyrecord.errors import UsageError
+from polyrecord.errors import AmbiguousId, DataError, NotFound, UsageError
 from polyrecord.read.replay import Replay
 from polyrecord.report.question import Question
 
@@ -53,7 +53,17 @@ def trace_command(
     from polyrecord.report.trace import tell_trace
 
     ask = read_options("trace", root, since, until, window, types, output, explain=explain, strict=strict)
-    answer_with(ask, tell_trace(Question(ask.archive, ask.selection, ask.explain), text))
+    try:
+        answer = tell_trace(Question(ask.archive, ask.selection, ask.explain), text)
+    except NotFound as error:
+        if not ask.explain.damage:
+            raise
+        tell_reading(ask)
+        raise DataError(f"{error.what}, and some of the archive is damaged", hint=error.hint) from error
+    except AmbiguousId:
+        tell_reading(ask)
+        raise
+    answer_with(ask, answer)
     finish(ask)
 
 

@@ -166,11 +166,17 @@ def load(
         content = inflate(member, header)
     except (BadHeader, BadBlock) as error:
         reason = f"block is damaged: {error}"
-        explain.found(Finding(planned.info.path, planned.offset, planned.length, planned.events, reason))
+        explain.found(damaged(planned, reason))
         return _NO_HEADER, b""
     explain.blocks_read += 1
     explain.bytes_inflated += len(content)
     return header, content
+
+
+def damaged(planned: PlannedBlock, reason: str) -> Finding:
+    """The finding that a block, which headers or directory count as kept, cannot be had."""
+    events = planned.events
+    return Finding(planned.info.path, planned.offset, planned.length, events, reason, counted=events)
 
 
 _NO_HEADER = BlockHeader(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)

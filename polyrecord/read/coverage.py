@@ -162,7 +162,10 @@ def _is_unclean(archive: Archive, writer: str, last: list[ShardInfo], explain: E
     is_open = [info for info in last if not info.name.sealed]
     if is_open:
         return not any(map(_is_held, is_open))
-    return not (any(_is_clean(info, explain) for info in last) or _has_ended(archive, writer))
+    clean = [_is_clean(info, explain) for info in last]
+    if None in clean:
+        return True
+    return not (any(clean) or _has_ended(archive, writer))
 
 
 def _has_ended(archive: Archive, writer: str) -> bool:
@@ -174,12 +177,17 @@ def _has_ended(archive: Archive, writer: str) -> bool:
     return isinstance(manifest, dict) and manifest.get("ended") is not None
 
 
-def _is_clean(info: ShardInfo, explain: Explain) -> bool:
-    """Whether a sealed shard ends an orderly session; one that ends plain cannot say and is taken for it."""
+def _is_clean(info: ShardInfo, explain: Explain) -> bool | None:
+    """Whether a sealed shard ends an orderly session; None when its end is gone, and maybe events with it.
+
+    One that ends plain cannot say and is taken for it.
+    """
     index = open_shard(info, Explain(strict=explain.strict))
     if index is None:
-        return False
-    return index.footer.clean if index.footer is not None else index.ends_plain
+        return None
+    if index.footer is None:
+        return True if index.ends_plain else None
+    return index.footer.clean
 
 
 def _is_held(info: ShardInfo) -> bool:

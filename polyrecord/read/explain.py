@@ -13,7 +13,8 @@ class Finding:
     """Something in a shard that should not be there.
 
     `offset` and `bytes` are of the file; `events` is how many were lost, None where nobody can tell;
-    `line` (from 1) is given where a single line is meant and its number is known.
+    `line` (from 1) is given where a single line is meant and its number is known. `counted` of the events
+    are kept by the headers' account, `uncounted` are in none.
     """
 
     path: Path
@@ -22,6 +23,8 @@ class Finding:
     events: int | None
     reason: str
     line: int | None = None
+    counted: int = 0
+    uncounted: int = 0
 
 
 _MOST_NOT_SUMS = (

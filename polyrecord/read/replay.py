@@ -10,10 +10,10 @@ from typing import Any
 
 from polyrecord.errors import UsageError
 from polyrecord.read.archive import Archive, ShardInfo
-from polyrecord.read.blocks import PlannedBlock, lines, plan_shard
+from polyrecord.read.blocks import PlannedBlock, damaged, lines, plan_shard
 from polyrecord.read.chain import Need, NeedBlock, NeedPlan, Reply
 from polyrecord.read.event import Event
-from polyrecord.read.explain import Explain, Finding
+from polyrecord.read.explain import Explain
 from polyrecord.read.files import OpenFiles
 from polyrecord.read.match import Matcher
 from polyrecord.read.merge import Batch, Steps, merge
@@ -178,7 +178,7 @@ class Replay:
 
     def _lost(self, block: PlannedBlock, error: OSError) -> None:
         reason = f"block cannot be read: {error.strerror}"
-        self.explain.found(Finding(block.info.path, block.offset, block.length, block.events, reason))
+        self.explain.found(damaged(block, reason))
 
 
 def _next(steps: Steps, reply: Reply) -> Need | Batch | None:

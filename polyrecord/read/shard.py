@@ -190,7 +190,8 @@ class _Hop:
         elif isinstance(found, Padding):
             self._explain.padding_bytes += found.length
         elif self._info.name.sealed:
-            self._found(found.offset, found.length, self._events_at(found.offset), "last member is cut short")
+            events = self._events_at(found.offset)
+            self._found(found.offset, found.length, events, "last member is cut short", uncounted=events or 0)
         else:
             self._explain.torn_bytes += found.length
 
@@ -212,5 +213,6 @@ class _Hop:
             what = "damaged" if self._endings else "missing"
             self._found(self._file.size, 0, 0, f"directory is {what}; read from header to header")
 
-    def _found(self, offset: int, length: int, events: int | None, reason: str) -> None:
-        self._explain.found(Finding(self._info.path, offset, length, events, reason))
+    def _found(self, offset: int, length: int, events: int | None, reason: str, uncounted: int = 0) -> None:
+        finding = Finding(self._info.path, offset, length, events, reason, uncounted=uncounted)
+        self._explain.found(finding)

@@ -49,6 +49,7 @@ class Writer:
         self.last_error: str | None = None
         self.given_up = 0  # events that an orderly close could not write
         self._given_up_error: str | None = None
+        self._give_up_at = 0.0  # monotonic seconds; 0 until an orderly close meets a failing disk
         self._orders: SimpleQueue[Order] = SimpleQueue()
         self._shards = shards
         self._clock = clock
@@ -114,12 +115,13 @@ class Writer:
 
     def _persist(self, block: PendingBlock) -> bool:
         """Write a block, trying again until it works or an orderly close has waited long enough."""
-        attempt, deadline = 0, None
+        attempt = 0
         while not self._guard(partial(self._shards.write, block)):
             attempt += 1
             if self._closing.is_set():
-                deadline = deadline or time.monotonic() + self._retry.at_close
-                if time.monotonic() >= deadline:
+                # One deadline for all that is left: a full queue must not wait for each block anew.
+                self._give_up_at = self._give_up_at or time.monotonic() + self._retry.at_close
+                if time.monotonic() >= self._give_up_at:
                     return False
             # Wakes early when a close begins; from then on it polls.
             if self._closing.wait(self._retry.delay(attempt)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -94,7 +95,9 @@ def _stage(name: str, row: Sequence[Any], events: int) -> StageLatency:
 
 
 def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, _DIGITS) + 0.0  # no -0.0
+    if value is None or not math.isfinite(value):  # an average may overflow
+        return None
+    return round(value, _DIGITS) + 0.0  # no -0.0
 
 
 def _pointer(name: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from polyrecord.events.routes import EVENTS, STREAMS, TELEMETRY, is_named, stream_of
@@ -60,6 +60,9 @@ class Question:
         """How complete the streams asked about are in this window."""
         counts = Explain(strict=self.explain.strict)
         found = read_coverage.coverage(self.archive, self.selection, counts)
+        counts.shards_found = counts.blocks_found = (
+            0  # of other streams too: the answer is not read from those
+        )
         # What is torn, padded or plain is there once, however often it is come across.
         seen = {name: max(getattr(self.explain, name), getattr(counts, name)) for name in _SEEN_ONCE}
         self.explain.absorb(counts)
@@ -67,7 +70,16 @@ class Question:
             setattr(self.explain, name, most)
         # Of one file nobody can tell whether its writer came to an orderly end in another.
         unclean = () if isinstance(self.archive, SingleFile) else found.unclean
-        return Coverage(found.events, found.lost, found.unknown, round(found.ratio, 6), unclean)
+        return self._without_damage(Coverage(found.events, found.lost, found.unknown, 1.0, unclean))
+
+    def _without_damage(self, found: Coverage) -> Coverage:
+        """The headers' account less what reading could not get: that is as good as missing."""
+        counted = min(sum(finding.counted for finding in self.explain.damage), found.events)
+        uncounted = sum(finding.uncounted for finding in self.explain.damage)
+        events, unknown = found.events - counted, found.unknown + counted + uncounted
+        whole = events + found.lost + unknown
+        ratio = round(events / whole, 6) if whole else 1.0
+        return replace(found, events=events, unknown=unknown, ratio=ratio)
 
 
 def _text(ns: int | None) -> str | None:

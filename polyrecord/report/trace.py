@@ -98,8 +98,16 @@ class TraceReport:
 
 def tell_trace(question: Question, text: str) -> TraceReport:
     """The story of the trace that `text` names; raises NotFound, AmbiguousId, UsageError."""
-    match = find_trace(question.archive, text, question.explain, question.selection)
+    whole = replace(question.selection, types=frozenset())
+    match = _only(find_trace(question.archive, text, question.explain, whole), question.selection.types)
     return story_of(match, question.window, _lifetime(question, match).coverage())
+
+
+def _only(match: TraceMatch, types: frozenset[str]) -> TraceMatch:
+    """The match with events of these types only: its id may stand in an event of any other."""
+    if not types:
+        return match
+    return replace(match, events=tuple(event for event in match.events if event.event_type in types))
 
 
 def _lifetime(question: Question, match: TraceMatch) -> Question:

@@ -225,3 +225,15 @@ def test_a_small_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
     write_atomically(path, b"new")
     assert path.read_bytes() == b"new"
     assert os.listdir(tmp_path) == ["manifest.json"]  # noqa: PTH208
+
+
+def test_a_close_waits_once_for_a_failing_disk_however_much_is_queued(tmp_path: Path) -> None:
+    """Not once for each block; what could not be written is told."""
+    (tmp_path / "afile").write_text("")
+    retry = RetryPolicy(first=0.01, ceiling=0.02, at_close=0.2)
+    recorder = EventRecorder(tmp_path / "afile", buffer_size=10, retry=retry)
+    for number in range(2_000):
+        recorder.record("signal", {"n": number})
+    outcome = recorder.close().wait(20)  # 200 blocks: each waiting anew would take 40 seconds
+    assert not outcome.ok
+    assert recorder.stats().dropped == 2_000

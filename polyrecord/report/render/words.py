@@ -38,8 +38,11 @@ def amount(value: Decimal | None) -> str:
 
 
 def rounded(value: Decimal | None) -> str:
-    """An amount to six significant digits, without an exponent."""
-    return NOTHING if value is None else format(Decimal(f"{value:.6g}"), "f")
+    """An amount to six significant digits, or to a whole number where that has more; no exponent."""
+    if value is None:
+        return NOTHING
+    digits = max(6, value.adjusted() + 1)
+    return format(Decimal(f"{value:.{digits}g}"), "f")
 
 
 def percent(value: Decimal | float | None) -> str:
