@@ -14,7 +14,8 @@ PAGE = HERE.parent / "docs" / "performance.md"
 CHAPTERS = {
     "record.py": """## What recording costs the caller
 
-The goal is at most 2.5 times a bare `orjson.dumps` of the same envelope for a small event. See [decision 1](decisions/0001-the-hot-path.md).""",
+The goal is at most 2.5 times a bare `orjson.dumps` of the same envelope for a small event.
+See [decision 1](decisions/0001-the-hot-path.md).""",
     "find.py": """## Finding one trace
 
 The header of each block names the traces in it, so all others stay closed. Most of what is left is
