@@ -185,6 +185,7 @@ class EventRecorder(TypedHelpers):
             self._buffer.close()
             _open_recorders.discard(self)
             if self._started:
+                self._session.hasten()
                 self._buffer.items.append(self._closing)
                 self._session.wake()
                 return self._closing
@@ -260,7 +261,8 @@ class EventRecorder(TypedHelpers):
 _numbers = itertools.count(1)
 _RAW_FRAME = EventType.RAW_FRAME.value
 _recorders: weakref.WeakSet[EventRecorder] = weakref.WeakSet()
-_open_recorders: weakref.WeakSet[EventRecorder] = weakref.WeakSet()
+# Strong: a recorder that a function made and forgot still holds what is to be written at exit.
+_open_recorders: set[EventRecorder] = set()
 _AT_EXIT_SECONDS = 10.0
 
 

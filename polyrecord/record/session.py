@@ -61,6 +61,10 @@ class Session:
             self._manifest["ended"] = format_ts(self._clock.wall_ns())
             self._write_manifest()
 
+    def hasten(self) -> None:
+        """A close has begun: a failing disk is waited for only so long from now on."""
+        self._writer.hasten()
+
     def abandon(self) -> None:
         """Let go of the files without writing, unlocking or removing anything: they are another process's."""
         self._shards.abandon()

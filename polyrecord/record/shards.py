@@ -96,12 +96,12 @@ class ShardSet:
         age = self._now_ns() - shard.opened_ns
         return self._rotate.due(shard.size, shard.events, shard.blocks, age)
 
-    def close(self) -> None:
-        """Seal everything; the last shard of each stream is marked as the end of an orderly close."""
+    def close(self, *, clean: bool = True) -> None:
+        """Seal everything; if `clean`, the last shard of each stream is marked as an orderly end."""
         failed: OSError | None = None
         for (stream, day), shard in sorted(self._open.items(), key=lambda entry: entry[0]):
             try:
-                self._seal(stream, day, clean=shard.name.number == self._numbers[stream])
+                self._seal(stream, day, clean=clean and shard.name.number == self._numbers[stream])
             except OSError as error:  # the others can still be sealed
                 failed = failed or error
         if failed is not None:

@@ -67,6 +67,10 @@ class Writer:
         """Start the thread."""
         self._thread.start()
 
+    def hasten(self) -> None:
+        """Give up what cannot be written soon: a close has begun, and its ticket may be behind all of it."""
+        self._closing.set()
+
     @property
     def backlog(self) -> int:
         """Bytes of blocks ordered and not yet written."""
@@ -79,8 +83,6 @@ class Writer:
 
     def order(self, order: FlushTicket | Tick) -> None:
         """Order a flush or a tick, done after all blocks before it."""
-        if isinstance(order, FlushTicket) and order.closing:
-            self._closing.set()
         self._orders.put(order)
 
     def _run(self) -> None:
@@ -91,7 +93,10 @@ class Writer:
             elif isinstance(order, Tick):
                 self._guard(partial(self._tick, order.day))
             elif order.closing:
-                if self._guard(self._shards.close):
+                whole = (
+                    not self.given_up
+                )  # else this was no orderly end, and neither footer nor manifest says so
+                if self._guard(partial(self._shards.close, clean=whole)) and whole:
                     self._guard(self._on_end)
                 order.resolve(self.outcome(durable=self.last_error is None))
                 return

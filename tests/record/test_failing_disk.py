@@ -237,3 +237,13 @@ def test_a_close_waits_once_for_a_failing_disk_however_much_is_queued(tmp_path: 
     outcome = recorder.close().wait(20)  # 200 blocks: each waiting anew would take 40 seconds
     assert not outcome.ok
     assert recorder.stats().dropped == 2_000
+
+
+def test_a_close_does_not_wait_for_ever_behind_a_full_queue(tmp_path: Path) -> None:
+    """More waits than the writer takes at once, so the close itself is behind it in the buffer."""
+    (tmp_path / "afile").write_text("")
+    retry = RetryPolicy(first=0.01, ceiling=0.02, at_close=0.2)
+    recorder = EventRecorder(tmp_path / "afile", retry=retry)
+    for _ in range(15_000):
+        recorder.record("signal", {"filler": "x" * 1_000})
+    assert not recorder.close().wait(30).ok

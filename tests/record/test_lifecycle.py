@@ -217,3 +217,19 @@ def test_an_option_that_makes_no_sense_is_refused_before_anything_is_done(
 ) -> None:
     with pytest.raises(ValueError if "overload" in options else ConfigError):
         EventRecorder(tmp_path, **options)  # type: ignore[arg-type]
+
+
+def test_a_recorder_that_its_function_forgot_is_closed_at_exit(tmp_path: Path) -> None:
+    """Nothing refers to it any more and the collector runs, but what it took is written."""
+    program = (
+        "import gc\n"
+        "from polyrecord import EventRecorder\n"
+        "def work():\n"
+        f"    recorder = EventRecorder({str(tmp_path)!r}, flush_interval=60)\n"
+        "    for number in range(50):\n"
+        "        recorder.record('signal', {'n': number})\n"
+        "work()\n"
+        "gc.collect()\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
+    assert [line["data"]["n"] for line in read_lines(tmp_path)] == list(range(50))
