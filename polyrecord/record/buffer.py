@@ -145,8 +145,8 @@ _SHUT = 1 << 62
 
 def text_of(value: Any) -> str:
     """A type or an id as text; a bot may hand over an enum's member, or anything."""
-    if type(value) is str:
-        return value
+    if isinstance(value, str):
+        return str.__str__(value)  # of a member of `class E(str, Enum)` its value, not its name
     try:
         return str(value)
     except Exception:  # noqa: BLE001 - __str__ may raise anything

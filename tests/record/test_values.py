@@ -35,6 +35,10 @@ class Point:
     y: Decimal
 
 
+class OldKind(str, Enum):  # noqa: UP042 - the way bots wrote it before StrEnum
+    SIGNAL = "signal"
+
+
 class Colour(Enum):
     RED = "red"
 
@@ -316,7 +320,10 @@ def test_with_validation_an_event_that_would_not_be_kept_as_it_is_raises(
     assert len(read_lines(tmp_path)) == 1
 
 
-@pytest.mark.parametrize(("given_type", "kept"), [("", "unnamed"), (7, "7"), (Colour.RED, "Colour.RED")])
+@pytest.mark.parametrize(
+    ("given_type", "kept"),
+    [("", "unnamed"), (7, "7"), (Colour.RED, "Colour.RED"), (OldKind.SIGNAL, "signal")],
+)
 def test_an_event_type_is_text_and_never_empty(tmp_path: Path, given_type: Any, kept: str) -> None:
     with EventRecorder(tmp_path, bot_id=5) as recorder:  # type: ignore[arg-type]
         assert recorder.record(given_type, {})
