@@ -11,13 +11,13 @@ import orjson
 import typer
 
 from polyrecord.errors import DataError, ExitCode, UsageError
-from polyrecord.importers import FORMATS
+from polyrecord.foreign import FORMATS
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-    from polyrecord.importers.formats import Format
-    from polyrecord.importers.outcome import Reject
+    from polyrecord.foreign.formats import Format
+    from polyrecord.foreign.outcome import Reject
     from polyrecord.importers.run import FileReport
 
 NAMED_REJECTS = 10  # per file; the rest is counted
@@ -61,7 +61,7 @@ def import_command(
 
     Exit code 0: every line was kept; 1: some were rejected; 3: a file could not be read to its end.
     """
-    from polyrecord.importers.formats import choose_format
+    from polyrecord.foreign.formats import choose_format
 
     if output not in ("table", "json"):
         raise UsageError(f"not an output format: {output[:80]!r}", hint="table or json")

@@ -82,12 +82,11 @@ def tell_empty(ask: Ask, what: str) -> None:
     """Nothing was found: when the newest event of that kind was, and the command that shows it."""
     explain = Explain(strict=ask.explain.strict)
     everything = replace(ask.selection, since_ns=None, until_ns=None)
-    newest = newest_event(ask.archive, everything, explain)
+    newest = newest_event(ask.source, everything, explain)
     ask.explain.absorb(explain)
     if newest is None:
-        say(f"note: no {what} in {ask.archive.root}")
-        if "--file" not in ask.arguments:
-            say(f"  hint: {shlex.join(['polyrecord', 'info', '--root', str(ask.archive.root)])}")
+        say(f"note: no {what} in {ask.source.root}")
+        say(f"  hint: {shlex.join(['polyrecord', 'info', *_place(ask)])}")
         return
     say(f"note: no {what} in this window; the newest is of {format_ts(newest)}")
     say(f"  hint: {shlex.join(_command(ask, newest))}")
@@ -95,12 +94,17 @@ def tell_empty(ask: Ask, what: str) -> None:
 
 def _command(ask: Ask, newest: int) -> Iterator[str]:
     """The same question, its window moved to end with the newest event."""
-    yield from ("polyrecord", ask.command, *ask.arguments)
-    if "--file" not in ask.arguments:
-        yield from ("--root", str(ask.archive.root))
+    yield from ("polyrecord", ask.command, *ask.arguments, *_place(ask))
     yield from ("--until", format_ts(newest + 1), "--window", f"{_length(ask):.15g}")
     if ask.output != "table" and ask.command != "replay":
         yield from ("--format", ask.output)
+
+
+def _place(ask: Ask) -> tuple[str, ...]:
+    """The words that name the source: those given, else the directory it was found in."""
+    return (
+        ask.place if {"--file", "--root"} & set(ask.place) else (*ask.place, "--root", str(ask.source.root))
+    )
 
 
 def _length(ask: Ask) -> float:

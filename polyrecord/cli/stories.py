@@ -3,30 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from polyrecord.cli.narrate import tell_empty, tell_reading
-from polyrecord.cli.options import (
-    Output,
-    Root,
-    ShowExplain,
-    Since,
-    Strict,
-    Types,
-    Until,
-    WindowSeconds,
-    read_options,
-)
+from polyrecord.cli.options import Ask
 from polyrecord.cli.output import answer_with, finish, is_terminal, write_lines
+from polyrecord.cli.reading import reading
 from polyrecord.errors import AmbiguousId, DataError, NotFound, UsageError
 from polyrecord.read.replay import Replay
 from polyrecord.report.question import Question
 
 
+@reading("trace")
 def trace_command(
+    ask: Ask,
     text: Annotated[
         str,
         typer.Argument(
@@ -35,14 +27,6 @@ def trace_command(
             show_default=False,
         ),
     ],
-    root: Root = Path(),
-    since: Since = None,
-    until: Until = None,
-    window: WindowSeconds = None,
-    types: Types = None,
-    output: Output = "table",
-    explain: ShowExplain = False,
-    strict: Strict = False,
 ) -> None:
     """Everything of one trace in order: stages, events, edge, decision, orders and their results.
 
@@ -52,9 +36,8 @@ def trace_command(
     """
     from polyrecord.report.trace import tell_trace
 
-    ask = read_options("trace", root, since, until, window, types, output, explain=explain, strict=strict)
     try:
-        answer = tell_trace(Question(ask.archive, ask.selection, ask.explain), text)
+        answer = tell_trace(Question(ask.source, ask.selection, ask.explain), text)
     except NotFound as error:
         if not ask.explain.damage:
             raise
@@ -67,12 +50,9 @@ def trace_command(
     finish(ask)
 
 
+@reading("replay", formats=("json",))
 def replay_command(
-    root: Root = Path(),
-    since: Since = None,
-    until: Until = None,
-    window: WindowSeconds = None,
-    types: Types = None,
+    ask: Ask,
     trace: Annotated[
         str | None, typer.Option(metavar="ID", help="Events of this trace only: its id or its beginning.")
     ] = None,
@@ -80,25 +60,16 @@ def replay_command(
         str,
         typer.Option(metavar="FACTOR|max", help="1 is as fast as recorded, 10 ten times; max waits never."),
     ] = "max",
-    output: Annotated[
-        str, typer.Option("--format", metavar="json", help="Always the recorded lines: JSON, one a line.")
-    ] = "json",
-    explain: ShowExplain = False,
-    strict: Strict = False,
 ) -> None:
     """The recorded lines in recorded order, byte for byte, and nothing else.
 
     Example: polyrecord replay --type signal --since -1h --speed 10
     """
-    repeated = tuple(word for name in types or () for word in ("--type", name))
-    repeated += ("--trace", trace) if trace is not None else ()
-    ask = read_options(
-        "replay", root, since, until, window, types, output,
-        explain=explain, strict=strict, formats=("json",), arguments=repeated,
-    )  # fmt: skip
-    ask = replace(ask, selection=replace(ask.selection, trace=trace))
+    if trace is not None:
+        selection = replace(ask.selection, trace=trace)
+        ask = replace(ask, selection=selection, arguments=(*ask.arguments, "--trace", trace))
     pace = _speed(speed)
-    replay = Replay(ask.archive, ask.selection, speed=pace, explain=ask.explain)
+    replay = Replay(ask.source, ask.selection, speed=pace, explain=ask.explain)
     written = write_lines(replay.lines(), at_once=pace != "max" or is_terminal())
     if not written:
         tell_empty(ask, "such events")
@@ -116,16 +87,8 @@ def _speed(text: str) -> float | str:
         ) from None
 
 
-def info_command(
-    root: Root = Path(),
-    since: Since = None,
-    until: Until = None,
-    window: WindowSeconds = None,
-    types: Types = None,
-    output: Output = "table",
-    explain: ShowExplain = False,
-    strict: Strict = False,
-) -> None:
+@reading("info")
+def info_command(ask: Ask) -> None:
     """What the archive holds, per stream and shard, from the headers alone: nothing is decompressed.
 
     A window and --type pick the shards that hold something of them; figures are of whole shards.
@@ -134,8 +97,7 @@ def info_command(
     """
     from polyrecord.report.info import describe
 
-    ask = read_options("info", root, since, until, window, types, output, explain=explain, strict=strict)
-    answer = describe(Question(ask.archive, ask.selection, ask.explain))
+    answer = describe(Question(ask.source, ask.selection, ask.explain))
     answer_with(ask, answer)
     if not answer.shards:
         tell_empty(ask, "such events")

@@ -12,6 +12,8 @@ from polyrecord.errors import UsageError
 TREES = ("data", "logs")
 OPEN_DIR = "_open"
 MANIFESTS = "logs/_writers"
+REJECTS = "logs/_rejects"  # lines that could not become events, kept with the reason
+CURSORS = "logs/_cursors"  # how far a named reader has come
 SUFFIX = ".jsonl.gz"
 
 _STREAM = re.compile(r"(data|logs)/([a-z][a-z0-9_]{0,31})\Z")

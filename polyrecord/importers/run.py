@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from polyrecord.errors import DataError, RecorderError
+from polyrecord.foreign.formats import Format
+from polyrecord.foreign.outcome import Outcome, Parser, Reject, events_of
 from polyrecord.importers.content import Content, Extent, Fingerprint, Line, fingerprint, split_lines
 from polyrecord.importers.earlier import (
     WRITER_PREFIX,
@@ -20,8 +22,6 @@ from polyrecord.importers.earlier import (
     plan,
     remove_leftovers,
 )
-from polyrecord.importers.formats import Format
-from polyrecord.importers.outcome import Parsed, Parser, Reject
 from polyrecord.importers.tally import Tally
 from polyrecord.record.bulk import BulkWriter
 
@@ -148,9 +148,14 @@ class _Run:
         outcome = _outcome(line, parser)  # of lines imported before, too: a header holds for what follows
         if line.begin < self._start:
             return
-        if isinstance(outcome, Parsed):
-            bulk.add(outcome.ts_ns, outcome.event_type, outcome.data, trace_id=outcome.trace_id)
-            self._tally.keep(outcome.event_type, outcome.rewritten)
+        if not isinstance(outcome, Reject):
+            events = events_of(outcome)
+            for event in events:
+                bulk.add(
+                    event.ts_ns, event.event_type, event.data,
+                    trace_id=event.trace_id, envelope=event.envelope,
+                )  # fmt: skip
+            self._tally.keep(events)
             return
         self._tally.reject(outcome)
         if not line.has_end:
@@ -158,11 +163,11 @@ class _Run:
         on_reject(line.number, outcome)
 
 
-def _outcome(line: Line, parser: Parser) -> Parsed | Reject:
+def _outcome(line: Line, parser: Parser) -> Outcome:
     if line.text is None:
         return Reject("line too long")
     outcome = parser.parse(line.text)
-    if isinstance(outcome, Parsed) and not line.has_end and not parser.is_whole(line.text):
+    if not isinstance(outcome, Reject) and not line.has_end and not parser.is_whole(line.text):
         return Reject("cut off", "the last line has no line feed and does not end as JSON")
     return outcome
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from polyrecord.importers.outcome import Reject
+from polyrecord.foreign.outcome import Parsed, Reject
 
 
 @dataclass(slots=True)
@@ -22,12 +22,17 @@ class Tally:
     events_by_type: Counter[str] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
 
-    def keep(self, event_type: str, rewritten: int) -> None:
-        """Counts a line that became an event."""
+    def keep(self, events: Sequence[Parsed]) -> None:
+        """Counts a line that became these events: one as a rule, none where it was only a header."""
         self.read += 1
         self.kept += 1
-        self.rewritten += rewritten
-        self.events_by_type[event_type] += 1
+        self.rewritten += sum(event.rewritten for event in events)
+        self.events_by_type.update(event.event_type for event in events)
+
+    @property
+    def events(self) -> int:
+        """Events of all lines that were kept."""
+        return self.events_by_type.total()
 
     def reject(self, reject: Reject) -> None:
         """Counts a line that did not."""

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from polyrecord.errors import ArchiveMissing, DataError
-from polyrecord.format.layout import MANIFESTS, OPEN_DIR, TREES, ShardName, parse_shard_path
+from polyrecord.events.routes import EVENTS, STREAMS, TELEMETRY, is_named, stream_of
+from polyrecord.format.layout import OPEN_DIR, TREES, ShardName, parse_shard_path
 from polyrecord.read.explain import Explain
 from polyrecord.read.selection import Selection
 
@@ -60,6 +61,29 @@ class Archive:
         counts.names_ignored += ignored
         return sorted(found, key=lambda shard: (shard.name.writer, shard.name.stream, shard.name.number))
 
+    @property
+    def has_manifests(self) -> bool:
+        """True: every writer leaves one."""
+        return True
+
+    def streams_of(self, types: frozenset[str]) -> frozenset[str]:
+        """The streams that events of these types are in: their own, and all that are none of ours.
+
+        A question about latencies then opens no book. Types without a route go to one of two streams.
+        """
+        named = {stream_of(name) for name in types if is_named(name)}
+        unnamed = {EVENTS, TELEMETRY} if any(not is_named(name) for name in types) else set()
+        return frozenset(named | unnamed | self._further_streams())
+
+    def _further_streams(self) -> set[str]:
+        found = set()
+        for tree in TREES:
+            try:
+                found |= {f"{tree}/{folder.name}" for folder in (self.root / tree).iterdir()}
+            except OSError:
+                continue
+        return found - set(STREAMS)
+
     def _list(self, selection: Selection) -> tuple[list[ShardInfo], int]:
         if not self.root.is_dir():
             what = "not a directory" if self.root.exists() else "no such directory"
@@ -84,7 +108,7 @@ class _Walk:
     def trees(self) -> None:
         for tree in TREES:
             for stream in self._folders(PurePosixPath(tree)):
-                if str(stream) != MANIFESTS and self._selection.takes_stream(str(stream)):
+                if not stream.name.startswith("_") and self._selection.takes_stream(str(stream)):
                     self._stream(stream)
 
     def _stream(self, stream: PurePosixPath) -> None:

@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from polyrecord.format import constants as c
 from polyrecord.format.block import BadBlock, BadHeader, BlockHeader, header_length, inflate, parse_header
-from polyrecord.read.archive import Archive, ShardInfo
+from polyrecord.read.archive import ShardInfo
 from polyrecord.read.event import NotAnEvent
 from polyrecord.read.explain import Explain, Finding
 from polyrecord.read.files import ShardFile
@@ -19,6 +19,7 @@ from polyrecord.read.plain import PlainReader, line_number
 from polyrecord.read.prune import needed
 from polyrecord.read.selection import Selection
 from polyrecord.read.shard import RawRecord, ShardIndex, read_index
+from polyrecord.read.source import Source
 
 _MOST_HEADER = 12 + c.MAX_EXTRA
 _LIKELY_HEADER = 8192  # one read for most; a read costs 5 us whatever its length
@@ -250,13 +251,13 @@ class _Sieve:
             self._explain.found(Finding(self._info.path, self._offset, len(line), 1, str(error), number))
 
 
-def chunks(archive: Archive, selection: Selection, explain: Explain) -> Iterator[bytes]:
+def chunks(source: Source, selection: Selection, explain: Explain) -> Iterator[bytes]:
     """The selected lines, each ended by a line feed, a block at a time; unordered across shards.
 
     A block that is selected whole is given as it was inflated: the fast way to feed another program.
     """
     matcher = Matcher(selection)
-    for info in archive.shards(selection, explain):
+    for info in source.shards(selection, explain):
         pieces = plan_shard(info, matcher, explain).pieces
         for piece, member in _members(info, pieces, explain):
             if isinstance(piece, PlannedBlock):
@@ -299,8 +300,8 @@ def _join(lines: list[bytes]) -> bytes:
     return b"\n".join([*lines, b""])
 
 
-def lines(archive: Archive, selection: Selection, explain: Explain) -> Iterator[bytes]:
+def lines(source: Source, selection: Selection, explain: Explain) -> Iterator[bytes]:
     """The selected lines without their line feeds, in file order within a shard, unordered across shards."""
-    for chunk in chunks(archive, selection, explain):
+    for chunk in chunks(source, selection, explain):
         if chunk:
             yield from chunk[:-1].split(b"\n")

@@ -10,12 +10,13 @@ from typing import TypeAlias
 import orjson
 
 from polyrecord.format.layout import manifest_path
-from polyrecord.read.archive import Archive, ShardInfo
+from polyrecord.read.archive import ShardInfo
 from polyrecord.read.explain import Explain
 from polyrecord.read.files import ShardFile
 from polyrecord.read.order import never_goes_back
 from polyrecord.read.selection import Selection
 from polyrecord.read.shard import RawRecord, open_shard
+from polyrecord.read.source import Source
 
 _EVENTS, _FIRST, _LAST, _MIN_TS, _MAX_TS, _LOST = 3, 7, 8, 9, 10, 11
 _LEDGER_STREAM = "logs/telemetry"
@@ -44,9 +45,7 @@ class Coverage:
         return self.events / total if total else 1.0
 
 
-def coverage(
-    archive: Archive, selection: Selection | None = None, explain: Explain | None = None
-) -> Coverage:
+def coverage(source: Source, selection: Selection | None = None, explain: Explain | None = None) -> Coverage:
     """Coverage of the blocks in a selection's window and streams; event types make no difference.
 
     Losses are declared per writer: where only some streams are selected, no more of them count than are
@@ -54,7 +53,7 @@ def coverage(
     """
     wanted = selection or Selection()
     window = replace(wanted, types=frozenset(), trace=None, value=None)
-    ledger = _Ledger(archive, window, explain if explain is not None else Explain())
+    ledger = _Ledger(source, window, explain if explain is not None else Explain())
     return ledger.coverage()
 
 
@@ -79,14 +78,14 @@ class _Span:
 class _Ledger:
     """Adds up headers per writer and stream."""
 
-    def __init__(self, archive: Archive, window: Selection, explain: Explain) -> None:
-        self._archive, self._window, self._explain = archive, window, explain
+    def __init__(self, source: Source, window: Selection, explain: Explain) -> None:
+        self._source, self._window, self._explain = source, window, explain
         self._spans: dict[_Place, _Span] = defaultdict(_Span)
         self._declared: dict[str, int] = defaultdict(int)
 
     def coverage(self) -> Coverage:
         streams = self._window.streams and self._window.streams | {_LEDGER_STREAM}
-        shards = self._archive.shards(replace(self._window, streams=streams), self._explain)
+        shards = self._source.shards(replace(self._window, streams=streams), self._explain)
         for info in shards:
             self._add(info)
         missing: dict[str, int] = defaultdict(int)
@@ -94,7 +93,7 @@ class _Ledger:
             missing[place[0]] += max(span.missing - self._outside(place, span), 0)
         lost, unknown = self._split(missing)
         events = sum(span.events for span in self._spans.values())
-        return Coverage(events, lost, unknown, unclean_writers(self._archive, shards, self._explain))
+        return Coverage(events, lost, unknown, unclean_writers(self._source, shards, self._explain))
 
     def _add(self, info: ShardInfo) -> None:
         index = open_shard(info, self._explain)
@@ -123,7 +122,7 @@ class _Ledger:
             return 0
         explain = Explain(strict=self._explain.strict)
         events = 0
-        for info in self._archive.shards(Selection(streams=frozenset({place[1]})), explain):
+        for info in self._source.shards(Selection(streams=frozenset({place[1]})), explain):
             index = open_shard(info, explain) if info.name.writer == place[0] else None
             for record in index.records() if index is not None else ():
                 inside = record[_FIRST] <= span.last and record[_LAST] >= span.first
@@ -143,7 +142,7 @@ class _Ledger:
         return lost, unknown
 
 
-def unclean_writers(archive: Archive, shards: Iterable[ShardInfo], explain: Explain) -> tuple[str, ...]:
+def unclean_writers(source: Source, shards: Iterable[ShardInfo], explain: Explain) -> tuple[str, ...]:
     """The writers of these shards that are gone without an orderly end.
 
     Such a writer has an open shard that nobody holds, or neither a last shard of a stream that says it is
@@ -151,27 +150,27 @@ def unclean_writers(archive: Archive, shards: Iterable[ShardInfo], explain: Expl
     """
     mine = {info.name.writer for info in shards}
     theirs: dict[str, dict[str, ShardInfo]] = defaultdict(dict)
-    for info in archive.shards():
+    for info in source.shards():
         if info.name.writer in mine:
             theirs[info.name.writer][f"{info.name.stream} {info.name.sealed}"] = info
     ends = {writer: list(last.values()) for writer, last in theirs.items()}
-    return tuple(sorted(writer for writer in ends if _is_unclean(archive, writer, ends[writer], explain)))
+    return tuple(sorted(writer for writer in ends if _is_unclean(source, writer, ends[writer], explain)))
 
 
-def _is_unclean(archive: Archive, writer: str, last: list[ShardInfo], explain: Explain) -> bool:
+def _is_unclean(source: Source, writer: str, last: list[ShardInfo], explain: Explain) -> bool:
     is_open = [info for info in last if not info.name.sealed]
     if is_open:
         return not any(map(_is_held, is_open))
     clean = [_is_clean(info, explain) for info in last]
     if None in clean:
         return True
-    return not (any(clean) or _has_ended(archive, writer))
+    return not (any(clean) or _has_ended(source, writer))
 
 
-def _has_ended(archive: Archive, writer: str) -> bool:
+def _has_ended(source: Source, writer: str) -> bool:
     """Whether the writer's manifest says that it ended; one that cannot be read says nothing."""
     try:
-        manifest = orjson.loads((archive.root / manifest_path(writer)).read_bytes())
+        manifest = orjson.loads((source.root / manifest_path(writer)).read_bytes())
     except (OSError, orjson.JSONDecodeError):
         return False
     return isinstance(manifest, dict) and manifest.get("ended") is not None

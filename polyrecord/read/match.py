@@ -27,6 +27,7 @@ class Matcher:
         self.keys = KeyQuery(
             None if selection.trace is None else TraceQuery(selection.trace, exact=selection.exact),
             None if selection.value is None else ValueQuery(selection.value),
+            selection.where,
         )
 
     def takes_types_of(self, header: BlockHeader) -> bool:
@@ -35,7 +36,7 @@ class Matcher:
 
     def takes_all_of(self, header: BlockHeader) -> bool:
         """Whether every line of a block is selected, so that none needs a look."""
-        if self.keys.trace is not None or self.keys.value is not None:
+        if self.keys.trace is not None or self.keys.value is not None or self.selection.where:
             return False
         if not (self.selection.lowest_ns <= header.min_ts and self._ends_in_window(header)):
             return False
@@ -55,8 +56,18 @@ class Matcher:
             head.trace_id is None or not self.keys.trace.matches(head.trace_id)
         ):
             return False
-        value = self.keys.value
-        if value is None:
+        return self._holds(line, declared)
+
+    def _holds(self, line: bytes, declared: tuple[str, ...]) -> bool:
+        """Whether what can only be told by decoding the line is as asked for."""
+        value, where = self.keys.value, self.selection.where
+        if value is None and not where:
             return True
-        paths = COVERED_PATHS + declared
-        return value.may_be_in(line) and value.path_in(read_json(line), paths) is not None
+        if value is not None and not value.may_be_in(line):
+            return False
+        if not all(condition.may_hold_in(line) for condition in where):
+            return False
+        document = read_json(line)
+        if value is not None and value.path_in(document, COVERED_PATHS + declared) is None:
+            return False
+        return all(condition.holds(document) for condition in where)

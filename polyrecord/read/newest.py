@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from polyrecord.read.archive import Archive, ShardInfo
+from polyrecord.read.archive import ShardInfo
 from polyrecord.read.blocks import PlannedBlock, ShardPlan, load, plan_shard, sift_block, sift_plain
 from polyrecord.read.explain import Explain
 from polyrecord.read.files import ShardFile
 from polyrecord.read.lines import read_head
 from polyrecord.read.match import Matcher
 from polyrecord.read.selection import Selection
+from polyrecord.read.source import Source
 from polyrecord.times import format_ts, parse_ts
 
 
 def newest_event(
-    archive: Archive, selection: Selection | None = None, explain: Explain | None = None
+    source: Source, selection: Selection | None = None, explain: Explain | None = None
 ) -> int | None:
     """The time in ns of the newest event that is selected, None when there is none.
 
@@ -23,7 +24,7 @@ def newest_event(
     wanted = selection or Selection()
     counts = explain if explain is not None else Explain()
     search = _Newest(Matcher(wanted), counts)
-    shards = sorted(archive.shards(wanted, counts), key=lambda info: info.name.date, reverse=True)
+    shards = sorted(source.shards(wanted, counts), key=lambda info: info.name.date, reverse=True)
     for date in dict.fromkeys(info.name.date for info in shards):
         newest = search.look([info for info in shards if info.name.date == date])
         if newest is not None:

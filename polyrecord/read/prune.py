@@ -11,6 +11,7 @@ from polyrecord.format.block import BlockHeader
 from polyrecord.read.explain import Explain
 from polyrecord.read.selection import Selection, TraceQuery, ValueQuery
 from polyrecord.read.shard import RawRecord, has_trace_key, has_value_key
+from polyrecord.read.where import Conditions
 
 _FLAGS, _MIN_TS, _MAX_TS, _TYPES = 4, 9, 10, 13
 _ALL_TYPES = (1 << 64) - 1
@@ -25,6 +26,10 @@ class BlockTable(Protocol):
 
     def raw_records(self) -> Iterator[RawRecord]:
         """All block records in file order."""
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """Declared key paths that every block of the shard lists."""
 
     def type_mask(self, names: frozenset[str]) -> int:
         """Bits of a record's types behind which these event types may stand."""
@@ -46,6 +51,11 @@ class KeyQuery:
 
     trace: TraceQuery | None
     value: ValueQuery | None
+    where: Conditions = ()
+
+    def asked_of(self, table: BlockTable) -> bool:
+        """Whether a shard's keys can rule anything out."""
+        return self.trace is not None or self.value is not None or bool(self._where_keys(table.paths))
 
     @property
     def trace_flags(self) -> int:
@@ -60,21 +70,29 @@ class KeyQuery:
             tests.append((hits, self.trace_flags))
         if self.value is not None:
             tests.append((table.blocks_with_value(self.value.key), c.UNINDEXED))
+        keys = self._where_keys(table.paths)
+        tests += [(table.blocks_with_value(key), c.UNINDEXED) for key in keys]
         return lambda number, flags: all(number in hits or flags & always for hits, always in tests)
 
     def flags(self, flags: int) -> bool | None:
         """The same test by a block's flags alone; None when they do not decide it."""
         if flags & c.UNINDEXED:
             return True
-        if self.trace is None:
+        if self.trace is None or self.where:
             return None
         if not flags & self.trace_flags:
             return False if self.trace.keys is None else None
         return True if self.value is None else None
 
+    def _where_keys(self, paths: tuple[str, ...]) -> list[int]:
+        """The keys that conditions ask for, of those whose paths are indexed."""
+        return [key for condition in self.where if (key := condition.key_in(paths)) is not None]
+
     def header(self, header: BlockHeader) -> bool:
         """The same test by a block's own header, where its flags did not decide."""
         if self.value is not None and not has_value_key(header, self.value.key):
+            return False
+        if not all(has_value_key(header, key) for key in self._where_keys(header.paths)):
             return False
         if self.trace is None or header.flags & self.trace_flags:
             return True
@@ -85,7 +103,7 @@ def needed(
     table: BlockTable, selection: Selection, keys: KeyQuery, header_at: HeaderAt, explain: Explain
 ) -> Iterator[tuple[bool, RawRecord]]:
     """Every block record in file order, each with whether the selection needs it."""
-    by_key = keys.trace is not None or keys.value is not None
+    by_key = keys.asked_of(table)
     wanted = keys.tables(table) if by_key and table.has_keys else None
     mask = table.type_mask(selection.type_names) if selection.types else _ALL_TYPES
     low, high = selection.lowest_ns, selection.highest_ns

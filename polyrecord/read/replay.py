@@ -20,6 +20,7 @@ from polyrecord.read.merge import Batch, Steps, merge
 from polyrecord.read.order import never_goes_back
 from polyrecord.read.pace import Pacer, Speed, check_speed
 from polyrecord.read.selection import Selection, TraceQuery, read_window
+from polyrecord.read.source import Source
 
 
 def replay(
@@ -50,7 +51,7 @@ class Replay:
 
     def __init__(
         self,
-        archive: Archive,
+        source: Source,
         selection: Selection,
         *,
         speed: Speed = "max",
@@ -65,7 +66,7 @@ class Replay:
         Matcher(selection)
         self._whole_id_wins = whole_id_wins
         self._speed = check_speed(speed)
-        self._archive = archive
+        self._source = source
         self._selection = selection
         self.explain = explain if explain is not None else Explain()
 
@@ -150,10 +151,10 @@ class Replay:
     def _start(self) -> tuple[Steps, Matcher]:
         selection = self._selection
         if self._whole_id_wins:
-            selection = _prefer_exact(self._archive, selection, self.explain)
-        shards = self._archive.shards(selection, self.explain)
+            selection = _prefer_exact(self._source, selection, self.explain)
+        shards = self._source.shards(selection, self.explain)
         matcher = Matcher(selection)
-        return merge(shards, _siblings(self._archive, shards), matcher, self.explain), matcher
+        return merge(shards, _siblings(self._source, shards), matcher, self.explain), matcher
 
     def _answer(self, need: Need, matcher: Matcher) -> Reply:
         if isinstance(need, NeedPlan):
@@ -193,22 +194,22 @@ def _singles(batch: Batch) -> Iterator[tuple[Batch, int]]:
         yield Batch([line], [writer]), Event(line, writer).ts_ns
 
 
-def _siblings(archive: Archive, shards: list[ShardInfo]) -> list[ShardInfo]:
+def _siblings(source: Source, shards: list[ShardInfo]) -> list[ShardInfo]:
     """All shards of the writers whose times may go back, where several writers have to be merged."""
     writers = {info.name.writer for info in shards}
     going_back = {writer for writer in writers if not never_goes_back(writer)}
     if len(writers) < 2 or not going_back:
         return []
-    return [info for info in archive.shards() if info.name.writer in going_back]
+    return [info for info in source.shards() if info.name.writer in going_back]
 
 
-def _prefer_exact(archive: Archive, selection: Selection, explain: Explain) -> Selection:
+def _prefer_exact(source: Source, selection: Selection, explain: Explain) -> Selection:
     """The selection, made exact when the trace it names is a whole id that was recorded."""
     if selection.trace is None or selection.exact or not TraceQuery(selection.trace).opaque:
         return selection
     exact = replace(selection, exact=True)
     looking = Explain(strict=explain.strict)
-    found = next(lines(archive, exact, looking), None)
+    found = next(lines(source, exact, looking), None)
     looking.forget_findings()
     explain.absorb(looking)
     return selection if found is None else exact

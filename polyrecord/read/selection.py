@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from polyrecord.errors import UsageError
 from polyrecord.format.block import cut_name
 from polyrecord.ids import is_hex, normal_id, prefix_range, trace_key, value_key
+from polyrecord.read.where import Condition
 from polyrecord.times import date_of, parse_moment
 
 _LOWEST, _HIGHEST = -(1 << 63), (1 << 63) - 1
@@ -18,7 +19,8 @@ class Selection:
     """A question to the archive; what is left out does not restrict.
 
     Times are ns, `since_ns` inclusive, `until_ns` exclusive. `trace` is a trace id or its beginning
-    (with `exact` the whole id); `value` is an order id, intent id or a value at a declared key path.
+    (with `exact` the whole id); `value` is an order id, intent id or a value at a declared key path. Every
+    condition of `where` has to hold.
     """
 
     since_ns: int | None = None
@@ -28,6 +30,7 @@ class Selection:
     value: str | None = None
     streams: frozenset[str] = frozenset()
     exact: bool = False
+    where: tuple[Condition, ...] = ()
 
     @property
     def lowest_ns(self) -> int:

@@ -21,12 +21,15 @@ RawRecord = tuple[int, ...]
 class HeaderTable:
     """The questions one can ask a Directory, answered from block headers."""
 
-    __slots__ = ("_blocks", "blocks", "has_keys", "types")
+    __slots__ = ("_blocks", "blocks", "has_keys", "paths", "types")
 
     def __init__(self, blocks: Sequence[Block]) -> None:
         self._blocks = blocks
         self.blocks = len(blocks)
         self.has_keys = True
+        listed = [dict.fromkeys(block.header.paths) for block in blocks]
+        first = listed[0] if listed else {}
+        self.paths = tuple(path for path in first if all(path in paths for paths in listed))
         self.types: dict[str, int] = {}
         for block in blocks:
             for name, events in block.header.types.items():

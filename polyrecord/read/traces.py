@@ -9,11 +9,11 @@ from dataclasses import dataclass, field, replace
 from polyrecord.errors import AmbiguousId, NotFound
 from polyrecord.format.constants import COVERED_PATHS
 from polyrecord.ids import normal_id
-from polyrecord.read.archive import Archive
 from polyrecord.read.event import Event, read_json
 from polyrecord.read.explain import Explain
 from polyrecord.read.replay import Replay
 from polyrecord.read.selection import Selection, TraceQuery, ValueQuery
+from polyrecord.read.source import Source
 
 _LISTED = 20
 _MOST_CANDIDATES = 10_000  # beyond this many, a beginning is too short to be told apart
@@ -40,7 +40,7 @@ class TraceMatch:
 
 
 def find_trace(
-    archive: Archive, text: str, explain: Explain | None = None, within: Selection | None = None
+    source: Source, text: str, explain: Explain | None = None, within: Selection | None = None
 ) -> TraceMatch:
     """The trace that `text` names: its id in any spelling, its beginning, or a value found in its events.
 
@@ -48,20 +48,20 @@ def find_trace(
     and streams. Raises AmbiguousId when several traces fit, NotFound when none does, UsageError when `text`
     is empty.
     """
-    search = _Search(archive, text, explain if explain is not None else Explain(), within or Selection())
+    search = _Search(source, text, explain if explain is not None else Explain(), within or Selection())
     match = search.by_id() or search.by_value()
     if match is None:
         raise NotFound(
             f"no trace, order or intent is named {_shown(text)}",
-            path=archive.root,
+            path=source.root,
             hint="give the beginning of a trace id, a whole order or intent id, or a wider window",
         )
     return match
 
 
 class _Search:
-    def __init__(self, archive: Archive, text: str, explain: Explain, within: Selection) -> None:
-        self._archive, self._text, self._explain = archive, text, explain
+    def __init__(self, source: Source, text: str, explain: Explain, within: Selection) -> None:
+        self._source, self._text, self._explain = source, text, explain
         self._within = replace(within, trace=None, value=None, exact=False)
 
     def by_id(self) -> TraceMatch | None:
@@ -91,7 +91,7 @@ class _Search:
     def _gather(self, selection: Selection) -> _Gathered:
         explain = Explain(strict=self._explain.strict)
         gathered = _Gathered(normal_id(self._text))
-        for event in Replay(self._archive, selection, explain=explain, whole_id_wins=False):
+        for event in Replay(self._source, selection, explain=explain, whole_id_wins=False):
             gathered.add(event)
             if len(gathered.traces) >= _MOST_CANDIDATES:
                 break

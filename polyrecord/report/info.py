@@ -73,12 +73,12 @@ def describe(question: Question) -> ArchiveInfo:
     """What the archive holds of the selection."""
     shards = tuple(sorted(_shards(question), key=lambda row: (row.stream, row.date, row.path)))
     return ArchiveInfo(
-        str(question.archive.root), question.window, question.coverage(), tuple(_streams(shards)), shards
+        str(question.source.root), question.window, question.coverage(), tuple(_streams(shards)), shards
     )
 
 
 def _shards(question: Question) -> Iterator[ShardRow]:
-    for info in question.archive.shards(question.selection, question.explain):
+    for info in question.source.shards(question.selection, question.explain):
         index = open_shard(info, question.explain)
         if index is not None and _is_selected(index, question.selection):
             yield _row(info, index)

@@ -51,7 +51,7 @@ class LatencySummary:
 
 def summarize(question: Question) -> LatencySummary:
     """The latency summary of the selected events."""
-    declared = declared_stages(question.archive, question.selection)
+    declared = declared_stages(question.source, question.selection)
     events, unreadable, stages = latency_of(question.chunks(), declared)
     return LatencySummary(question.window, question.coverage(), stages, events, unreadable)
 

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
-from polyrecord.events.routes import EVENTS, STREAMS, TELEMETRY, is_named, stream_of
-from polyrecord.format.layout import TREES
 from polyrecord.read import coverage as read_coverage
-from polyrecord.read.archive import Archive
 from polyrecord.read.blocks import chunks
 from polyrecord.read.explain import Explain
 from polyrecord.read.selection import Selection
-from polyrecord.report.single import SingleFile
+from polyrecord.read.source import Source
 from polyrecord.times import format_ts
 
 _SEEN_ONCE = ("torn_bytes", "padding_bytes", "plain_members")
@@ -40,9 +36,9 @@ class Coverage:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One reading of an archive; `explain` gathers what it cost and met."""
+    """One reading of a source; `explain` gathers what it cost and met."""
 
-    archive: Archive
+    source: Source
     selection: Selection = field(default_factory=Selection)
     explain: Explain = field(default_factory=Explain)
 
@@ -54,12 +50,12 @@ class Question:
 
     def chunks(self) -> Iterator[bytes]:
         """The selected lines, a block at a time."""
-        return chunks(self.archive, self.selection, self.explain)
+        return chunks(self.source, self.selection, self.explain)
 
     def coverage(self) -> Coverage:
         """How complete the streams asked about are in this window."""
         counts = Explain(strict=self.explain.strict)
-        found = read_coverage.coverage(self.archive, self.selection, counts)
+        found = read_coverage.coverage(self.source, self.selection, counts)
         counts.shards_found = counts.blocks_found = (
             0  # of other streams too: the answer is not read from those
         )
@@ -69,7 +65,7 @@ class Question:
         for name, most in seen.items():
             setattr(self.explain, name, most)
         # Of one file nobody can tell whether its writer came to an orderly end in another.
-        unclean = () if isinstance(self.archive, SingleFile) else found.unclean
+        unclean = () if not self.source.has_manifests else found.unclean
         return self._without_damage(Coverage(found.events, found.lost, found.unknown, 1.0, unclean))
 
     def _without_damage(self, found: Coverage) -> Coverage:
@@ -84,23 +80,3 @@ class Question:
 
 def _text(ns: int | None) -> str | None:
     return None if ns is None else format_ts(ns)
-
-
-def streams_of(root: Path, types: frozenset[str]) -> frozenset[str]:
-    """The streams that events of these types are in: their own, and all that are none of ours.
-
-    A question about latencies then opens no book. Types without a route go to one of two streams.
-    """
-    named = {stream_of(name) for name in types if is_named(name)}
-    unnamed = {EVENTS, TELEMETRY} if any(not is_named(name) for name in types) else set()
-    return frozenset(named | unnamed | _further_streams(root))
-
-
-def _further_streams(root: Path) -> set[str]:
-    found = set()
-    for tree in TREES:
-        try:
-            found |= {f"{tree}/{folder.name}" for folder in (root / tree).iterdir()}
-        except OSError:
-            continue
-    return found - set(STREAMS)

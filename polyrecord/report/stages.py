@@ -8,14 +8,14 @@ import orjson
 
 from polyrecord.events.stages import DEFAULT_STAGES
 from polyrecord.format.layout import manifest_path
-from polyrecord.read.archive import Archive
 from polyrecord.read.selection import Selection
+from polyrecord.read.source import Source
 
 
-def declared_stages(archive: Archive, selection: Selection) -> tuple[str, ...]:
+def declared_stages(source: Source, selection: Selection) -> tuple[str, ...]:
     """The stages that the writers of the selected shards declared, then the usual ones."""
-    writers = dict.fromkeys(info.name.writer for info in archive.shards(selection))
-    named = [name for writer in writers for name in _manifest_stages(archive.root, writer)]
+    writers = dict.fromkeys(info.name.writer for info in source.shards(selection))
+    named = [name for writer in writers for name in _manifest_stages(source.root, writer)]
     return tuple(dict.fromkeys((*named, *DEFAULT_STAGES)))
 
 

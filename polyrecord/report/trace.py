@@ -99,7 +99,7 @@ class TraceReport:
 def tell_trace(question: Question, text: str) -> TraceReport:
     """The story of the trace that `text` names; raises NotFound, AmbiguousId, UsageError."""
     whole = replace(question.selection, types=frozenset())
-    match = _only(find_trace(question.archive, text, question.explain, whole), question.selection.types)
+    match = _only(find_trace(question.source, text, question.explain, whole), question.selection.types)
     return story_of(match, question.window, _lifetime(question, match).coverage())
 
 

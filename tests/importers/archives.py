@@ -7,8 +7,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from polyrecord.importers.formats import choose_format
-from polyrecord.importers.outcome import Reject
+from polyrecord.foreign.formats import choose_format
+from polyrecord.foreign.outcome import Reject
 from polyrecord.importers.run import FileReport, import_file
 
 

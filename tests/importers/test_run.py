@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from polyrecord.errors import DataError, RecorderError, UsageError
-from polyrecord.importers.formats import choose_format
+from polyrecord.foreign.formats import choose_format
 from polyrecord.importers.run import import_file
 from tests.importers.archives import events, lines_of, run, shards
 
@@ -23,7 +23,7 @@ S = 1_776_550_428
 KILLED_HALFWAY = """
 import os, sys
 from pathlib import Path
-from polyrecord.importers.formats import choose_format
+from polyrecord.foreign.formats import choose_format
 from polyrecord.importers.run import import_file
 
 def die_late(step, done, total):

@@ -13,9 +13,9 @@ from polyrecord.events.routes import stream_of
 from polyrecord.read.archive import Archive
 from polyrecord.read.explain import Explain
 from polyrecord.read.selection import Selection
+from polyrecord.read.single import SingleFile
 from polyrecord.report.latency import summarize
-from polyrecord.report.question import Question, Window, streams_of
-from polyrecord.report.single import SingleFile
+from polyrecord.report.question import Question, Window
 from tests.report.archives import NOON, Given, latency, lines, open_again, write
 
 LATENCIES = [latency({"send_ms": float(at)}, NOON + at, f"trace-{at}") for at in range(50)]
@@ -23,26 +23,26 @@ LATENCIES = [latency({"send_ms": float(at)}, NOON + at, f"trace-{at}") for at in
 
 @pytest.mark.parametrize("name", list(EventType))
 def test_a_known_type_is_looked_for_in_its_own_stream(name: str, tmp_path: Path) -> None:
-    assert streams_of(tmp_path, frozenset({name})) == {stream_of(name)}
+    assert Archive(tmp_path).streams_of(frozenset({name})) == {stream_of(name)}
 
 
 def test_an_unknown_type_is_looked_for_where_the_recorder_may_have_put_it(tmp_path: Path) -> None:
-    assert streams_of(tmp_path, frozenset({"my_own"})) == {"data/events", "logs/telemetry"}
+    assert Archive(tmp_path).streams_of(frozenset({"my_own"})) == {"data/events", "logs/telemetry"}
 
 
 def test_streams_that_a_user_added_are_always_looked_into(tmp_path: Path) -> None:
     for stream in ("data/mine", "data/books", "logs/_writers"):
         (tmp_path / stream).mkdir(parents=True)
 
-    assert "data/mine" in streams_of(tmp_path, frozenset({"latency"}))
-    assert "data/books" not in streams_of(tmp_path, frozenset({"latency"}))
+    assert "data/mine" in Archive(tmp_path).streams_of(frozenset({"latency"}))
+    assert "data/books" not in Archive(tmp_path).streams_of(frozenset({"latency"}))
 
 
 def test_a_question_about_latency_opens_no_book(tmp_path: Path) -> None:
     write(tmp_path, [*LATENCIES, *(Given(NOON + at, "trade", {"n": at}) for at in range(500))])
     explain = Explain()
     types = frozenset({"latency"})
-    selection = Selection(types=types, streams=streams_of(tmp_path, types))
+    selection = Selection(types=types, streams=Archive(tmp_path).streams_of(types))
 
     summary = summarize(Question(Archive(tmp_path), selection, explain))
 

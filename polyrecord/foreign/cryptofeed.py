@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from polyrecord.importers.fields import pick_exact
-from polyrecord.importers.frames import raw_frame
-from polyrecord.importers.moments import to_ns
-from polyrecord.importers.objects import load_object
-from polyrecord.importers.outcome import Parsed, Reject
+from polyrecord.foreign.fields import pick_exact
+from polyrecord.foreign.frames import raw_frame
+from polyrecord.foreign.moments import to_ns
+from polyrecord.foreign.objects import load_object
+from polyrecord.foreign.outcome import Parsed, Reject
 
 SOURCE = "cryptofeed"
 _MEMBERS = (("conn", "conn"), ("kind", "t"))  # what data calls it, what the line calls it

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from polyrecord.errors import UsageError
-from polyrecord.importers.fields import pick, pick_exact, text_of
-from polyrecord.importers.moments import TS_UNITS, to_ns
-from polyrecord.importers.objects import Loaded, load_object
-from polyrecord.importers.outcome import Parsed, Reject, shorten
+from polyrecord.foreign.fields import pick, pick_exact, text_of
+from polyrecord.foreign.moments import TS_UNITS, to_ns
+from polyrecord.foreign.objects import Loaded, load_object
+from polyrecord.foreign.outcome import Parsed, Reject, shorten
 
 UNTYPED = "imported"  # the event type of a line that names none
 COMMON_TS = (

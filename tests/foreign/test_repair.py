@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from polyrecord.importers.repair import repair
+from polyrecord.foreign.repair import repair
 
 TEXT = st.text(st.characters(codec="utf-8")) | st.sampled_from(
     ['NaN, "', "\\", 'a":NaN', "-Infinity", "1e400"]

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polyrecord.importers.moments import to_ns
+from polyrecord.foreign.moments import to_ns
 from polyrecord.times import UNITS, format_ts
 
 NS = 1_776_550_428_425_123_456

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from decimal import ROUND_FLOOR, Context, Decimal
 
-from polyrecord.importers.outcome import shorten
+from polyrecord.foreign.outcome import shorten
 from polyrecord.times import UNITS, parse_ts
 
 TS_UNITS = (*UNITS, "iso", "auto")

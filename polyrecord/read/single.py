@@ -7,7 +7,7 @@ from pathlib import Path
 
 from polyrecord.errors import ArchiveMissing
 from polyrecord.format.layout import OPEN_DIR, ShardName
-from polyrecord.read.archive import Archive, ShardInfo
+from polyrecord.read.archive import ShardInfo
 from polyrecord.read.explain import Explain
 from polyrecord.read.selection import Selection
 
@@ -26,10 +26,22 @@ class _File(ShardInfo):
         return self.root
 
 
-class SingleFile(Archive):
-    """An archive of one file. A file in an `_open` folder may end in a torn tail; another may not."""
+class SingleFile:
+    """A source of one file. A file in an `_open` folder may end in a torn tail; another may not."""
 
-    __slots__ = ()
+    __slots__ = ("root",)
+
+    def __init__(self, path: Path) -> None:
+        self.root = path
+
+    @property
+    def has_manifests(self) -> bool:
+        """False: of one file nobody can tell how its writer went on in another."""
+        return False
+
+    def streams_of(self, types: frozenset[str]) -> frozenset[str]:
+        """Empty: a file's name need not tell the truth."""
+        return frozenset()
 
     def shards(self, selection: Selection | None = None, explain: Explain | None = None) -> list[ShardInfo]:
         """The file; `selection` prunes nothing, for the file's name need not tell the truth."""

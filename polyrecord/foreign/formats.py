@@ -6,11 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from polyrecord.errors import UsageError
-from polyrecord.importers import FORMATS
-from polyrecord.importers.cryptofeed import CryptofeedParser
-from polyrecord.importers.generic import GenericParser, parse_mapping
-from polyrecord.importers.hftbacktest import HftbacktestParser
-from polyrecord.importers.outcome import Parser
+from polyrecord.foreign import FORMATS
+from polyrecord.foreign.cryptofeed import CryptofeedParser
+from polyrecord.foreign.generic import GenericParser, parse_mapping
+from polyrecord.foreign.hftbacktest import HftbacktestParser
+from polyrecord.foreign.outcome import Parser
 
 
 @dataclass(frozen=True, slots=True)

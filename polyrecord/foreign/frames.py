@@ -6,7 +6,7 @@ from base64 import b64encode
 
 import orjson
 
-from polyrecord.importers.outcome import Parsed
+from polyrecord.foreign.outcome import Parsed
 
 RAW_FRAME = "raw_frame"
 

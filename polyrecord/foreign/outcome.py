@@ -1,16 +1,18 @@
-"""What becomes of one line of a foreign log: an event, or a reject with its reason."""
+"""What becomes of one line of a foreign log: an event, several, none, or a reject with its reason."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
     """An event: nanoseconds since 1970, its type and trace, and `data` as the bytes of one JSON value.
 
-    `rewritten` counts the values of the line that JSON cannot carry and that were kept as strings.
+    `rewritten` counts the values of the line that JSON cannot carry and that were kept as strings. `envelope`
+    holds further members of the event line: span_id, parent_span_id, bot_id, intent_id, level, reason_code.
     """
 
     ts_ns: int
@@ -18,6 +20,7 @@ class Parsed:
     trace_id: str | None
     data: bytes
     rewritten: int = 0
+    envelope: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +34,21 @@ class Reject:
         return f"{self.reason}: {self.detail}" if self.detail else self.reason
 
 
+Outcome: TypeAlias = Parsed | Reject | tuple[Parsed, ...]
+"""One event or why there is none; several where a line holds several; none where it is only a header."""
+
+
+def events_of(outcome: Outcome) -> tuple[Parsed, ...]:
+    """The events of an outcome that is no reject."""
+    if isinstance(outcome, Reject):
+        return ()
+    return (outcome,) if isinstance(outcome, Parsed) else outcome
+
+
 class Parser(Protocol):
     """Reads the lines of one file, in order; may remember what it saw above (a header)."""
 
-    def parse(self, line: bytes) -> Parsed | Reject:
+    def parse(self, line: bytes) -> Outcome:
         """What one line, without its line feed, becomes."""
         ...
 

@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from polyrecord.errors import UsageError
-from polyrecord.importers.cryptofeed import CryptofeedParser
-from polyrecord.importers.fields import pick
-from polyrecord.importers.generic import GenericParser, Mapping, parse_mapping
-from polyrecord.importers.hftbacktest import HftbacktestParser
-from polyrecord.importers.outcome import Parsed, Reject
+from polyrecord.foreign.cryptofeed import CryptofeedParser
+from polyrecord.foreign.fields import pick
+from polyrecord.foreign.generic import GenericParser, Mapping, parse_mapping
+from polyrecord.foreign.hftbacktest import HftbacktestParser
+from polyrecord.foreign.outcome import Parsed, Reject
 
 T = 1_776_550_428_425
 FRAMES = st.binary(min_size=1).filter(lambda frame: b"\n" not in frame and frame.strip() != b"")

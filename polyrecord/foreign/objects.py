@@ -7,8 +7,8 @@ from typing import Any
 
 import orjson
 
-from polyrecord.importers.outcome import Reject
-from polyrecord.importers.repair import repair
+from polyrecord.foreign.outcome import Reject
+from polyrecord.foreign.repair import repair
 
 BOM = b"\xef\xbb\xbf"
 _JSON_SPACE = b" \t\r\n"

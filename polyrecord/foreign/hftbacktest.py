@@ -6,10 +6,10 @@ import re
 
 import orjson
 
-from polyrecord.importers.frames import raw_frame
-from polyrecord.importers.moments import to_ns
-from polyrecord.importers.objects import BOM
-from polyrecord.importers.outcome import Parsed, Reject, shorten
+from polyrecord.foreign.frames import raw_frame
+from polyrecord.foreign.moments import to_ns
+from polyrecord.foreign.objects import BOM
+from polyrecord.foreign.outcome import Parsed, Reject, shorten
 
 SOURCE = "hftbacktest"
 _DIGITS = re.compile(rb"\d{1,19}")

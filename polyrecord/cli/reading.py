@@ -1,0 +1,153 @@
+"""The options that every reading command shares, added to each by one decorator."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, Any, Final, TypeAlias, get_type_hints
+
+import typer
+
+from polyrecord.cli.options import FORMATS, Ask, read_ends, read_output, read_seconds
+from polyrecord.read.explain import Explain
+from polyrecord.read.selection import Selection
+from polyrecord.read.sources import open_source
+from polyrecord.read.where import parse_condition
+
+Command: TypeAlias = Callable[..., None]
+
+
+def _shared(
+    root: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="POLYRECORD_ROOT",
+            metavar="DIR",
+            show_default="the current directory",
+            help="The archive, or a directory with logs of another system.",
+        ),
+    ] = None,
+    files: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--file",
+            metavar="FILE",
+            help="One shard or log, plain or gzip, in place of a directory; may be given several times.",
+        ),
+    ] = None,
+    format_name: Annotated[
+        str | None,
+        typer.Option("--from", metavar="FORMAT", help="What wrote the logs, where that is not found out."),
+    ] = None,
+    ts: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FIELD[:UNIT]", help="Other logs: where the time is; unit s, ms, us, ns, iso or auto."
+        ),
+    ] = None,
+    type_field: Annotated[
+        str | None, typer.Option(metavar="FIELD", help="Other logs: where the event type is.")
+    ] = None,
+    trace_field: Annotated[
+        str | None, typer.Option(metavar="FIELD", help="Other logs: where the trace id is.")
+    ] = None,
+    since: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME",
+            help="From this moment on, inclusive: 2026-11-20T12:00:00Z, 2026-11-20, -3h, today, yesterday.",
+        ),
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Up to this moment, exclusive; written like --since.")
+    ] = None,
+    window: Annotated[
+        str | None, typer.Option(metavar="SECONDS", help="So many seconds up to --until, or up to now.")
+    ] = None,
+    types: Annotated[
+        list[str] | None,
+        typer.Option("--type", metavar="TYPE", help="Events of this type only; may be given several times."),
+    ] = None,
+    where: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="CONDITION",
+            help="Events this holds of only: data.strategy=atomic, 'net_edge>0.5', level!=info; "
+            "may be given several times.",
+        ),
+    ] = None,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Say on stderr what was opened, decompressed and skipped.")
+    ] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Stop at the first damage instead of reading around it.")
+    ] = False,
+) -> None:
+    """Hold the shared options; never called."""
+
+
+_SHARED: Final = inspect.signature(_shared).parameters
+_HINTS: Final = get_type_hints(_shared, include_extras=True)
+_NAMES: Final = {"files": "--file", "format_name": "--from", "types": "--type"}
+_PLACE: Final = ("root", "files", "format_name", "ts", "type_field", "trace_field")
+_NARROWING: Final = ("types", "where")
+
+
+def reading(
+    command: str, *, formats: tuple[str, ...] = FORMATS, output: str | None = None
+) -> Callable[[Command], Command]:
+    """Make a command of a function that takes an `Ask` first and its own options by keyword.
+
+    The shared options are added to its own, and `--format`, by default the first of `formats`, or `output`.
+    """
+    format_option = typer.Option("--format", metavar="|".join(formats), help="How to write the answer.")
+    default = output or formats[0]
+
+    def decorate(function: Command) -> Command:
+        @wraps(function)
+        def run(**given: Any) -> None:
+            shared = {name: given.pop(name) for name in _SHARED}
+            ask = _ask(command, read_output(command, given.pop("output"), formats), **shared)
+            function(ask, **given)
+
+        own = [p for name, p in inspect.signature(function).parameters.items() if name != "ask"]
+        last = inspect.Parameter("output", inspect.Parameter.KEYWORD_ONLY, default=default)
+        keyword = inspect.Parameter.KEYWORD_ONLY
+        parameters = [p.replace(kind=keyword) for p in (*own, *_SHARED.values())]
+        hints = {**get_type_hints(function, include_extras=True), **_HINTS}
+        hints["output"] = Annotated[str, format_option]
+        hints.pop("ask", None)
+        run.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+            [p.replace(annotation=hints[p.name]) for p in (*parameters, last)]
+        )
+        run.__annotations__ = hints
+        return run
+
+    return decorate
+
+
+def _ask(command: str, output: str, **given: Any) -> Ask:
+    seconds = read_seconds(given["window"])
+    since_ns, until_ns = read_ends(given["since"], given["until"], seconds)
+    conditions = tuple(parse_condition(text) for text in given["where"] or ())
+    selection = Selection(since_ns, until_ns, frozenset(given["types"] or ()), where=conditions)
+    source = open_source(
+        given["root"], given["files"] or (), given["format_name"],
+        ts=given["ts"], type_field=given["type_field"], trace_field=given["trace_field"],
+    )  # fmt: skip
+    return Ask(
+        command, source, selection, Explain(strict=given["strict"]), output, given["explain"], seconds,
+        _words(given, _PLACE), _words(given, _NARROWING),
+    )  # fmt: skip
+
+
+def _words(given: dict[str, Any], names: tuple[str, ...]) -> tuple[str, ...]:
+    """The command-line words that gave these options."""
+    words: list[str] = []
+    for name in names:
+        value = given[name]
+        for one in value if isinstance(value, list | tuple) else [value] if value is not None else []:
+            words += (_NAMES.get(name, f"--{name.replace('_', '-')}"), str(one))
+    return tuple(words)
