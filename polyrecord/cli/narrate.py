@@ -18,6 +18,7 @@ from polyrecord.times import SECOND, format_ts
 
 _USUAL_WINDOW = 300.0
 _MOST_FINDINGS = 20
+_MOST_REJECTS = 5
 
 
 def say(line: str) -> None:
@@ -38,6 +39,10 @@ def tell_reading(ask: Ask) -> None:
         say(f"warning: {_finding(finding)}")
     if len(explain.damage) > _MOST_FINDINGS:
         say(f"warning: {len(explain.damage) - _MOST_FINDINGS:,} more places are damaged")
+    for finding in explain.rejects[:_MOST_REJECTS]:
+        say(f"warning: {_finding(finding)}")
+    if explain.rejected > _MOST_REJECTS:
+        say(f"warning: {explain.rejected - _MOST_REJECTS:,} more lines are no events and were left out")
     if explain.torn_bytes:
         say(f"note: the last {explain.torn_bytes:,} bytes of open shards are not whole yet and were left out")
     if ask.show_explain:
@@ -47,7 +52,7 @@ def tell_reading(ask: Ask) -> None:
 
 def counters(explain: Explain) -> dict[str, int]:
     """The counters of a reading; damage as a number of places."""
-    names = [name for name in Explain.__slots__ if name not in {"strict", "damage", "blocks_held"}]
+    names = [name for name in Explain.__slots__ if name not in {"strict", "damage", "rejects", "blocks_held"}]
     return {**{name: getattr(explain, name) for name in names}, "damage": len(explain.damage)}
 
 

@@ -61,6 +61,8 @@ def finish(ask: Ask, *, unreadable: int = 0) -> None:
     tell_reading(ask)
     if ask.explain.damage or unreadable:
         raise typer.Exit(ExitCode.DATA)
+    if ask.explain.rejected:
+        raise typer.Exit(ExitCode.FINDINGS)
 
 
 def _table(answer: Any) -> bytes:

@@ -10,10 +10,11 @@ from typing import Annotated, Any, Final, TypeAlias, get_type_hints
 
 import typer
 
+from polyrecord.cli.narrate import say
 from polyrecord.cli.options import FORMATS, Ask, read_ends, read_output, read_seconds
 from polyrecord.read.explain import Explain
 from polyrecord.read.selection import Selection
-from polyrecord.read.sources import open_source
+from polyrecord.read.sources import How, open_source
 from polyrecord.read.where import parse_condition
 
 Command: TypeAlias = Callable[..., None]
@@ -133,10 +134,10 @@ def _ask(command: str, output: str, **given: Any) -> Ask:
     since_ns, until_ns = read_ends(given["since"], given["until"], seconds)
     conditions = tuple(parse_condition(text) for text in given["where"] or ())
     selection = Selection(since_ns, until_ns, frozenset(given["types"] or ()), where=conditions)
-    source = open_source(
-        given["root"], given["files"] or (), given["format_name"],
-        ts=given["ts"], type_field=given["type_field"], trace_field=given["trace_field"],
-    )  # fmt: skip
+    how = How(given["format_name"], given["ts"], given["type_field"], given["trace_field"])
+    source = open_source(given["root"], given["files"] or (), how)
+    for note in source.notes:
+        say(f"note: {note}")
     return Ask(
         command, source, selection, Explain(strict=given["strict"]), output, given["explain"], seconds,
         _words(given, _PLACE), _words(given, _NARROWING),

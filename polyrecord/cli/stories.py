@@ -13,6 +13,7 @@ from polyrecord.cli.output import answer_with, finish, is_terminal, write_lines
 from polyrecord.cli.reading import reading
 from polyrecord.errors import AmbiguousId, DataError, NotFound, UsageError
 from polyrecord.read.replay import Replay
+from polyrecord.read.where import Condition, parse_condition
 from polyrecord.report.question import Question
 
 
@@ -20,13 +21,17 @@ from polyrecord.report.question import Question
 def trace_command(
     ask: Ask,
     text: Annotated[
-        str,
+        str | None,
         typer.Argument(
             metavar="ID",
             help="A trace id in any spelling, or its beginning; an order id, intent id or declared value.",
             show_default=False,
         ),
-    ],
+    ] = None,
+    key: Annotated[
+        str | None,
+        typer.Option(metavar="FIELD=VALUE", help="In place of ID: the trace with an event that has this."),
+    ] = None,
 ) -> None:
     """Everything of one trace in order: stages, events, edge, decision, orders and their results.
 
@@ -37,7 +42,7 @@ def trace_command(
     from polyrecord.report.trace import tell_trace
 
     try:
-        answer = tell_trace(Question(ask.source, ask.selection, ask.explain), text)
+        answer = tell_trace(Question(ask.source, ask.selection, ask.explain), _named(text, key))
     except NotFound as error:
         if not ask.explain.damage:
             raise
@@ -48,6 +53,16 @@ def trace_command(
         raise
     answer_with(ask, answer)
     finish(ask)
+
+
+def _named(text: str | None, key: str | None) -> str | Condition:
+    """What names the trace: an id, or a condition; raises UsageError unless it is one of them."""
+    if (text is None) == (key is None):
+        raise UsageError("trace takes an ID or --key FIELD=VALUE", hint="polyrecord trace 4f1c")
+    condition = parse_condition(key) if key is not None else None
+    if condition is not None and condition.operator != "=":
+        raise UsageError(f"not a key and its value: {condition.name}", hint="--key market=0x1f2e")
+    return condition or text or ""
 
 
 @reading("replay", formats=("json",))
@@ -88,15 +103,37 @@ def _speed(text: str) -> float | str:
 
 
 @reading("info")
-def info_command(ask: Ask) -> None:
-    """What the archive holds, per stream and shard, from the headers alone: nothing is decompressed.
+def info_command(
+    ask: Ask,
+    by: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FIELD",
+            help="Count events by a field instead: event_type, strategy, token_id, minute, hour, date, ...",
+        ),
+    ] = None,
+) -> None:
+    """What there is, per stream and shard, from headers alone: nothing of an archive is decompressed.
 
-    A window and --type pick the shards that hold something of them; figures are of whole shards.
+    A window and --type pick the shards that hold something of them; figures are of whole shards. With --where
+    or --by events are read and counted, as those of other systems' logs always are.
 
-    Example: polyrecord info --since yesterday
+    \b
+    Examples:
+      polyrecord info --since yesterday
+      polyrecord info --by hour --type fill
+      polyrecord info --file logs/metrics.jsonl
     """
+    from polyrecord.report.counts import count_by
     from polyrecord.report.info import describe
 
+    if by is not None:
+        counts = count_by(Question(ask.source, ask.selection, ask.explain), by)
+        answer_with(ask, counts)
+        if not counts.events:
+            tell_empty(ask, "such events")
+        finish(ask)
+        return
     answer = describe(Question(ask.source, ask.selection, ask.explain))
     answer_with(ask, answer)
     if not answer.shards:

@@ -33,6 +33,20 @@ class ShardInfo:
         """Where the shard lies, or will lie, once sealed."""
         return self.root / self.name.as_sealed().path
 
+    def may_hold(self, selection: Selection) -> bool:
+        """Whether the shard can hold what is selected, judged by its name alone."""
+        return selection.takes_stream(self.name.stream) and selection.takes_date(self.name.date)
+
+    @property
+    def shown(self) -> str:
+        """What to call it where the archive is known."""
+        return str(self.name.path)
+
+    @property
+    def is_log(self) -> bool:
+        """Whether its lines are another system's, to be made into events as they are read."""
+        return False
+
 
 def default_root() -> Path:
     """POLYRECORD_ROOT, else the current directory."""
@@ -60,6 +74,19 @@ class Archive:
         counts.shards_found += len(found)
         counts.names_ignored += ignored
         return sorted(found, key=lambda shard: (shard.name.writer, shard.name.stream, shard.name.number))
+
+    def has_shards(self) -> bool:
+        """Whether there is at least one shard; looks no further than the first."""
+        for tree in TREES:
+            for path in (self.root / tree).glob("*/date=*/**/*.jsonl.gz"):
+                if parse_shard_path(PurePosixPath(path.relative_to(self.root))) is not None:
+                    return True
+        return False
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """None: it is what it was called."""
+        return ()
 
     @property
     def has_manifests(self) -> bool:

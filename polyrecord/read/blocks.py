@@ -9,11 +9,13 @@ from typing import TypeAlias
 
 from polyrecord.format import constants as c
 from polyrecord.format.block import BadBlock, BadHeader, BlockHeader, header_length, inflate, parse_header
+from polyrecord.format.scan import Plain
 from polyrecord.read.archive import ShardInfo
 from polyrecord.read.event import NotAnEvent
 from polyrecord.read.explain import Explain, Finding
 from polyrecord.read.files import ShardFile
 from polyrecord.read.lines import Head, decode_head, is_regular, read_head
+from polyrecord.read.logs import LogInfo, LogReader
 from polyrecord.read.match import Matcher
 from polyrecord.read.plain import PlainReader, line_number
 from polyrecord.read.prune import needed
@@ -122,12 +124,17 @@ class _Layout:
         """Add the plain regions that start before an offset."""
         while self._regions and self._regions[0].offset < before:
             region = self._regions.popleft()
-            reader = PlainReader(
-                self._index.info, region, self._explain, is_tail=self._index.reaches_end(region),
-                first_line=self._line, behind=self._behind,
-            )  # fmt: skip
+            reader = self._reader(region)
             self.pieces.append(reader)
             self._line, self._behind = 1, reader
+
+    def _reader(self, region: Plain) -> PlainReader:
+        if isinstance(self._index.info, LogInfo):
+            return LogReader(self._index.info, region, self._explain)
+        return PlainReader(
+            self._index.info, region, self._explain, is_tail=self._index.reaches_end(region),
+            first_line=self._line, behind=self._behind,
+        )  # fmt: skip
 
     def add_block(self, record: RawRecord, *, wanted: bool, listed: bool) -> None:
         """Add a block, or only count its lines where it is not `listed`."""
@@ -193,15 +200,15 @@ def sift_block(
     everything: bool = False,
 ) -> Sifted:
     """The selected lines of a block, or all of them marked. A line that is no event is a finding."""
-    lines = content.split(b"\n")
-    lines.pop()
-    explain.lines_read += len(lines)
-    regular = is_regular(content)
-    if regular and planned.wanted and matcher.takes_all_of(header):
+    lines = content.split(b"\n")[:-1] if everything else matcher.lines_of(content)
+    explain.lines_read += header.events
+    is_whole = len(lines) == header.events
+    regular = is_regular(content if is_whole else _join(lines))
+    if regular and planned.wanted and matcher.takes_all_of(header, with_text=not everything):
         explain.lines_kept += len(lines)
         return Sifted(lines, None)
     sieve = _Sieve(matcher, explain, planned.info, planned.offset, header.paths)
-    first = line_number(planned.first_line, planned.behind)
+    first = line_number(planned.first_line, planned.behind) if is_whole else None
     sifted = sieve.run(lines, first, read_head, everything=everything)
     if not planned.wanted:
         sifted = replace(sifted, selected=[False] * len(sifted.lines))
@@ -214,7 +221,10 @@ def sift_plain(
     """The selected lines of the chunk that a reader gave last, or all of them marked."""
     explain.lines_read += len(lines)
     sieve = _Sieve(matcher, explain, reader.info, reader.start, ())
-    return sieve.run(lines, reader.first_line, decode_head, everything=everything)
+    read = read_head if reader.makes_lines else decode_head
+    sifted = sieve.run(lines, reader.first_line, read, everything=everything)
+    explain.plain_events += len(lines) - sieve.no_events
+    return sifted
 
 
 class _Sieve:
@@ -225,6 +235,7 @@ class _Sieve:
     ) -> None:
         self._matcher, self._explain, self._declared = matcher, explain, declared
         self._info, self._offset = info, offset
+        self.no_events = 0
 
     def run(
         self, lines: list[bytes], first: int | None, read: Callable[[bytes], Head], *, everything: bool
@@ -247,6 +258,7 @@ class _Sieve:
         return Sifted(kept, heads, selected if everything else None)
 
     def _not_an_event(self, number: int | None, line: bytes, error: NotAnEvent) -> None:
+        self.no_events += 1
         if line.strip():
             self._explain.found(Finding(self._info.path, self._offset, len(line), 1, str(error), number))
 

@@ -27,9 +27,10 @@ class Finding:
     uncounted: int = 0
 
 
+_REJECTS_KEPT = 20
 _MOST_NOT_SUMS = (
-    "shards_found", "blocks_found", "names_ignored", "blocks_held_most", "plain_members", "torn_bytes",
-    "padding_bytes",
+    "plain_events", "rejected", "shards_found", "blocks_found", "names_ignored", "blocks_held_most",
+    "plain_members", "torn_bytes", "padding_bytes",
 )  # fmt: skip
 
 
@@ -55,11 +56,22 @@ class Explain:
     lines_read: int = 0
     lines_kept: int = 0
     plain_members: int = 0
+    plain_events: int = 0
+    rejected: int = 0
     torn_bytes: int = 0
     padding_bytes: int = 0
     blocks_held: int = 0
     blocks_held_most: int = 0
     damage: list[Finding] = field(default_factory=list)
+    rejects: list[Finding] = field(default_factory=list)
+
+    def reject(self, finding: Finding) -> None:
+        """Count a line of another system's log that is no event; the first are kept. Raises when strict."""
+        self.rejected += 1
+        if self.strict:
+            raise DataError(finding.reason, path=finding.path, line=finding.line)
+        if len(self.rejects) < _REJECTS_KEPT and finding not in self.rejects:
+            self.rejects.append(finding)
 
     def found(self, finding: Finding) -> None:
         """Note damage; raises DataError when strict."""
@@ -83,6 +95,7 @@ class Explain:
         for name in _MOST_NOT_SUMS:
             setattr(self, name, 0)
         self.damage.clear()
+        self.rejects.clear()
 
     def absorb(self, other: Explain) -> None:
         """Add what another pass over the same archive did: work is summed, what there was to find is not."""
@@ -91,6 +104,8 @@ class Explain:
             setattr(self, name, max(mine, theirs) if name in _MOST_NOT_SUMS else mine + theirs)
         known = set(self.damage)
         self.damage += [finding for finding in other.damage if finding not in known]
+        more = [finding for finding in other.rejects if finding not in self.rejects]
+        self.rejects = (self.rejects + more)[:_REJECTS_KEPT]
 
 
-_COUNTERS = [name for name in Explain.__slots__ if name not in {"strict", "damage"}]
+_COUNTERS = [name for name in Explain.__slots__ if name not in {"strict", "damage", "rejects"}]

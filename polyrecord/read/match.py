@@ -34,13 +34,21 @@ class Matcher:
         """Whether a block can hold an event of the types asked for."""
         return not self._types or not header.types.keys().isdisjoint(self.selection.type_names)
 
-    def takes_all_of(self, header: BlockHeader) -> bool:
-        """Whether every line of a block is selected, so that none needs a look."""
-        if self.keys.trace is not None or self.keys.value is not None or self.selection.where:
+    def lines_of(self, content: bytes) -> list[bytes]:
+        """The lines of a content worth a look: those with the text asked for, else all."""
+        text = self.selection.text
+        return content.split(b"\n")[:-1] if text is None else text.lines_in(content)
+
+    def takes_all_of(self, header: BlockHeader, *, with_text: bool = False) -> bool:
+        """Whether every line of a block is selected, so that none needs a look; or each that has the text."""
+        selection = self.selection
+        if self.keys.trace is not None or self.keys.value is not None or selection.where:
             return False
-        if not (self.selection.lowest_ns <= header.min_ts and self._ends_in_window(header)):
+        if selection.text is not None and not with_text:
             return False
-        names = self.selection.type_names
+        if not (selection.lowest_ns <= header.min_ts and self._ends_in_window(header)):
+            return False
+        names = selection.type_names
         return not names or (names == self._types and header.types.keys() <= names)
 
     def _ends_in_window(self, header: BlockHeader) -> bool:
@@ -56,7 +64,8 @@ class Matcher:
             head.trace_id is None or not self.keys.trace.matches(head.trace_id)
         ):
             return False
-        return self._holds(line, declared)
+        text = self.selection.text
+        return (text is None or text.matches(line)) and self._holds(line, declared)
 
     def _holds(self, line: bytes, declared: tuple[str, ...]) -> bool:
         """Whether what can only be told by decoding the line is as asked for."""

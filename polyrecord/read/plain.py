@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import zlib
 
-from polyrecord.format.constants import MAX_CONTENT
 from polyrecord.format.scan import Plain
 from polyrecord.read.archive import ShardInfo
 from polyrecord.read.explain import Explain, Finding
@@ -13,6 +12,7 @@ from polyrecord.read.files import ShardFile
 _READ = 1 << 18  # bytes of the file at a time
 _CONTENT = 1 << 20  # bytes of lines at a time
 _GZIP = 31  # window bits that ask zlib for gzip framing
+LONGEST_LINE = 1 << 26  # bytes; a longer line is passed over, and said, instead of held in memory
 
 
 class PlainReader:
@@ -20,6 +20,8 @@ class PlainReader:
 
     The file is open only while a chunk is read, so a thousand of these cost no descriptors.
     """
+
+    makes_lines = False  # whether the lines are made here and so are as ours are
 
     def __init__(
         self,
@@ -30,10 +32,12 @@ class PlainReader:
         is_tail: bool,
         first_line: int = 1,
         behind: PlainReader | None = None,
+        keeps_tail: bool = False,
     ) -> None:
         """`is_tail` says that the file ends with the region, `first_line` and `behind` where it stands.
 
         `first_line` is the number of its first line, from 1, in the shard or behind the region `behind`.
+        With `keeps_tail` what follows the last line feed is given as a line even where it may be torn.
         """
         self.info = info
         self.start = self._at = self._member_at = region.offset
@@ -46,7 +50,10 @@ class PlainReader:
         self._behind = behind
         self._unpacker = zlib.decompressobj(_GZIP)
         self._pending = b""
-        self._rest = b""
+        self._rest: list[bytes] = []  # of the line that the next content goes on with
+        self._held = 0  # bytes of it, more than are in `_rest` where it is too long
+        self._keeps_tail = keeps_tail
+        self.has_tail = False  # whether the last line given has no line feed
         self._ended = False
         self._broken = False
         explain.plain_members += 0 if region.gzip else 1
@@ -74,23 +81,41 @@ class PlainReader:
         return self._next_line - 1
 
     def _chunk(self) -> list[bytes]:
-        content = self._rest + self._content()
-        lines = content.split(b"\n")
-        self._rest = lines.pop()
-        if self._broken:
-            return lines
-        if self._ended and self._rest:
+        *whole, rest = self._content().split(b"\n")
+        lines = []
+        for piece in whole:
+            self._hold(piece)
+            lines += self._let_go()
+        self._hold(rest)
+        if self._ended and not self._broken and self._held:
             lines += self._last_line()
-            self._rest = b""
-        elif len(self._rest) > MAX_CONTENT:
-            self._stop(f"a line is longer than {MAX_CONTENT:,} bytes")
         return lines
+
+    def _hold(self, piece: bytes) -> None:
+        """Keep a piece of a line, as long as the line is not too long."""
+        self._held += len(piece)
+        if self._held <= LONGEST_LINE:
+            self._rest.append(piece)
+        else:
+            self._rest.clear()
+
+    def _let_go(self) -> list[bytes]:
+        """The line whose pieces were kept; where it was too long, an empty one in its place and a finding."""
+        line, length = b"".join(self._rest), self._held
+        self._rest.clear()
+        self._held = 0
+        if length > LONGEST_LINE:
+            reason = f"a line of {length:,} bytes was left out: {LONGEST_LINE:,} are the most"
+            self._explain.found(Finding(self.info.path, self._member_at, length, 1, reason))
+        return [line]
 
     def _last_line(self) -> list[bytes]:
         """What follows the last line feed: a line, or a torn tail where the shard is being written."""
-        if not self._may_be_torn:
-            return [self._rest]
-        self._explain.torn_bytes += len(self._rest)
+        if self._keeps_tail or not self._may_be_torn:
+            self.has_tail = True
+            return self._let_go()
+        self._explain.torn_bytes += self._held
+        self._held = 0
         return []
 
     def _content(self) -> bytes:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from polyrecord.errors import UsageError
 from polyrecord.format.block import cut_name
 from polyrecord.ids import is_hex, normal_id, prefix_range, trace_key, value_key
+from polyrecord.read.text import TextQuery
 from polyrecord.read.where import Condition
 from polyrecord.times import date_of, parse_moment
 
@@ -20,7 +21,7 @@ class Selection:
 
     Times are ns, `since_ns` inclusive, `until_ns` exclusive. `trace` is a trace id or its beginning
     (with `exact` the whole id); `value` is an order id, intent id or a value at a declared key path. Every
-    condition of `where` has to hold.
+    condition of `where` has to hold; `text` is looked for in the line as it is recorded.
     """
 
     since_ns: int | None = None
@@ -31,6 +32,7 @@ class Selection:
     streams: frozenset[str] = frozenset()
     exact: bool = False
     where: tuple[Condition, ...] = ()
+    text: TextQuery | None = None
 
     @property
     def lowest_ns(self) -> int:

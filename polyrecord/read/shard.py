@@ -129,6 +129,8 @@ def open_shard(info: ShardInfo, explain: Explain) -> ShardIndex | None:
 
 def read_index(info: ShardInfo, file: ShardFile, explain: Explain) -> ShardIndex:
     """The index of a shard that is open: from its directory if that holds, else from header to header."""
+    if info.is_log:
+        return _unindexed(info, file)
     try:
         footer = parse_footer(file.read_at(max(file.size - c.FOOTER_SIZE, 0), c.FOOTER_SIZE))
         length = file.size - c.FOOTER_SIZE - footer.directory_offset
@@ -138,6 +140,12 @@ def read_index(info: ShardInfo, file: ShardFile, explain: Explain) -> ShardIndex
     except BadHeader:
         return _Hop(info, file, explain).index()
     return ShardIndex(info, file.size, table, footer)
+
+
+def _unindexed(info: ShardInfo, file: ShardFile) -> ShardIndex:
+    is_gzip = file.read_at(0, 2) == b"\x1f\x8b"
+    region = Plain(0, file.size, is_gzip)
+    return ShardIndex(info, file.size, HeaderTable([]), plain_regions=(region,) if file.size else ())
 
 
 class _Hop:

@@ -11,7 +11,7 @@ from polyrecord.read.archive import ShardInfo
 from polyrecord.read.explain import Explain
 from polyrecord.read.selection import Selection
 
-_SHARD = re.compile(r"[a-z][a-z0-9_]{0,31}-([a-z0-9][a-z0-9_.]{0,95})-(\d{4,9})\.jsonl\.gz\Z")
+_SHARD = re.compile(r"([a-z][a-z0-9_]{0,31})-([a-z0-9][a-z0-9_.]{0,95})-(\d{4,9})\.jsonl\.gz\Z")
 
 
 class _File(ShardInfo):
@@ -25,14 +25,29 @@ class _File(ShardInfo):
     def sealed_path(self) -> Path:
         return self.root
 
+    @property
+    def shown(self) -> str:
+        return str(self.root)
+
+    def may_hold(self, selection: Selection) -> bool:
+        """True: its name need not tell the truth."""
+        return True
+
 
 class SingleFile:
     """A source of one file. A file in an `_open` folder may end in a torn tail; another may not."""
 
-    __slots__ = ("root",)
+    __slots__ = ("_place", "root")
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, place: int = 1) -> None:
+        """`place` tells files apart whose names do not say who wrote them."""
         self.root = path
+        self._place = place
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """None: it is what it was called."""
+        return ()
 
     @property
     def has_manifests(self) -> bool:
@@ -52,6 +67,8 @@ class SingleFile:
             explain.shards_found += 1
         named = _SHARD.match(self.root.name)
         # Only of a shard by name that is the first is it known that nothing comes before it.
-        writer, number = (named[1], int(named[2])) if named is not None else ("file", 2)
+        name, writer, number = "file", "file" if self._place == 1 else f"file.{self._place}", 2
+        if named is not None:
+            name, writer, number = named[1], named[2], int(named[3])
         is_sealed = self.root.absolute().parent.name != OPEN_DIR
-        return [_File(self.root, ShardName("data/file", writer, number, "1970-01-01", is_sealed))]
+        return [_File(self.root, ShardName(f"data/{name}", writer, number, "1970-01-01", is_sealed))]

@@ -22,6 +22,11 @@ class Source(Protocol):
         ...
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """What it was taken for, where that was found out; to be told to whoever asked."""
+        ...
+
+    @property
     def has_manifests(self) -> bool:
         """Whether its writers left manifests in `root`: of their stages, and of how they ended."""
         ...

@@ -14,6 +14,7 @@ from polyrecord.read.explain import Explain
 from polyrecord.read.replay import Replay
 from polyrecord.read.selection import Selection, TraceQuery, ValueQuery
 from polyrecord.read.source import Source
+from polyrecord.read.where import Condition
 
 _LISTED = 20
 _MOST_CANDIDATES = 10_000  # beyond this many, a beginning is too short to be told apart
@@ -59,6 +60,21 @@ def find_trace(
     return match
 
 
+def find_by_condition(
+    source: Source, condition: Condition, explain: Explain | None = None, within: Selection | None = None
+) -> TraceMatch:
+    """The only trace with an event that a condition holds of, such as `market=0x1f`; raises as find_trace."""
+    counts = explain if explain is not None else Explain()
+    match = _Search(source, condition.value, counts, within or Selection()).by_condition(condition)
+    if match is None:
+        raise NotFound(
+            f"no event has {condition.name} = {_shown(condition.value)}",
+            path=source.root,
+            hint="a value is compared whole; declare the key to the recorder so that it is found quickly",
+        )
+    return match
+
+
 class _Search:
     def __init__(self, source: Source, text: str, explain: Explain, within: Selection) -> None:
         self._source, self._text, self._explain = source, text, explain
@@ -78,9 +94,15 @@ class _Search:
     def by_value(self) -> TraceMatch | None:
         """The only trace in whose events the value stands, with events that hold it and carry no trace."""
         named = self._gather(replace(self._within, value=self._text))
-        if named.first is None:
-            return None
-        via = _path_of(self._text, named.first)
+        return None if named.first is None else self._whole(named, _path_of(self._text, named.first))
+
+    def by_condition(self, condition: Condition) -> TraceMatch | None:
+        """The only trace with an event that the condition holds of, and such events without a trace."""
+        named = self._gather(replace(self._within, where=(*self._within.where, condition)))
+        return None if named.first is None else self._whole(named, condition.name.removeprefix("data."))
+
+    def _whole(self, named: _Gathered, via: str) -> TraceMatch:
+        """All of the trace that some events were found of."""
         found = self._only(named, via)
         if found is None:
             return TraceMatch(None, None, via, tuple(named.loose))

@@ -1,14 +1,16 @@
-"""What an archive holds, from names and headers alone: nothing is decompressed. No SQL."""
+"""What a source holds: of an archive by names and headers alone, of plain lines by reading them. No SQL."""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from polyrecord.read.archive import ShardInfo
+from polyrecord.read.match import Matcher
 from polyrecord.read.selection import Selection
-from polyrecord.read.shard import RawRecord, ShardIndex, open_shard
+from polyrecord.read.shard import HeaderTable, RawRecord, ShardIndex, open_shard
+from polyrecord.report.counts import Tally, tally_shard
 from polyrecord.report.question import Coverage, Question, Window
 from polyrecord.times import format_ts
 
@@ -17,9 +19,9 @@ _LENGTH, _CONTENT, _EVENTS, _FIRST_SEQ, _LAST_SEQ, _MIN_TS, _MAX_TS = 1, 2, 3, 5
 
 @dataclass(frozen=True, slots=True)
 class ShardRow:
-    """One shard as a whole; `bytes` is its file's size, `content_bytes` that of its lines.
+    """One shard as a whole; `bytes` is its file's size, `content_bytes` that of its lines as events.
 
-    Of plain gzip and text (`plain`), which have no headers, only the file's size is known.
+    Plain gzip and text (`plain`) have no headers: their lines were read and counted.
     """
 
     path: str
@@ -60,28 +62,58 @@ class StreamRow:
 
 @dataclass(frozen=True, slots=True)
 class ArchiveInfo:
-    """The shards that hold something of the window and the types asked for, each as a whole."""
+    """The shards that hold something of what is selected, each as a whole.
+
+    Where conditions are asked for (`counted`), the figures are of the events they hold of.
+    """
 
     root: str
     window: Window
     coverage: Coverage
     streams: tuple[StreamRow, ...]
     shards: tuple[ShardRow, ...]
+    counted: bool = False
 
 
 def describe(question: Question) -> ArchiveInfo:
     """What the archive holds of the selection."""
     shards = tuple(sorted(_shards(question), key=lambda row: (row.stream, row.date, row.path)))
     return ArchiveInfo(
-        str(question.source.root), question.window, question.coverage(), tuple(_streams(shards)), shards
+        str(question.source.root),
+        question.window,
+        question.coverage(),
+        tuple(_streams(shards)),
+        shards,
+        bool(question.selection.where),
     )
 
 
 def _shards(question: Question) -> Iterator[ShardRow]:
     for info in question.source.shards(question.selection, question.explain):
         index = open_shard(info, question.explain)
-        if index is not None and _is_selected(index, question.selection):
-            yield _row(info, index)
+        if index is None or not _is_selected(index, question.selection):
+            continue
+        if question.selection.where:
+            row = _counted(info, index, question)
+            if row.events:
+                yield row
+        else:
+            yield _row(info, index, _plain_tally(info, index, question))
+
+
+def _plain_tally(info: ShardInfo, index: ShardIndex, question: Question) -> Tally | None:
+    """What stands in the plain regions of a shard, all of it; None where there are none."""
+    if index.plain is None:
+        return None
+    return tally_shard(info, Matcher(Selection()), question.explain, plain_only=True)
+
+
+def _counted(info: ShardInfo, index: ShardIndex, question: Question) -> ShardRow:
+    """A shard's selected events, counted one by one."""
+    tally = tally_shard(info, Matcher(question.selection), question.explain, plain_only=False)
+    bare = ShardIndex(info, index.size, HeaderTable([]), plain_regions=index.plain_regions)
+    row = _row(info, bare, tally)
+    return replace(row, blocks=index.table.blocks)
 
 
 def _is_selected(index: ShardIndex, selection: Selection) -> bool:
@@ -99,31 +131,30 @@ def _in_window(record: RawRecord, selection: Selection) -> bool:
     return selection.until_ns is None or record[_MIN_TS] < selection.highest_ns
 
 
-def _row(info: ShardInfo, index: ShardIndex) -> ShardRow:
+def _row(info: ShardInfo, index: ShardIndex, plain: Tally | None) -> ShardRow:
+    """A shard by its records, and what was counted of its plain lines."""
     records = list(index.records())
-    content = sum(record[_CONTENT] for record in records)
+    lines = plain or Tally(0, None, None, {}, 0)
+    content = sum(record[_CONTENT] for record in records) + lines.content_bytes
+    first, last = [lines.first_ts] if lines.first_ts else [], [lines.last_ts] if lines.last_ts else []
     return ShardRow(
-        path=str(info.name.path),
+        path=info.shown,
         stream=info.name.stream,
         writer=info.name.writer,
         date=info.name.date,
         sealed=info.name.sealed,
         plain=index.plain is not None,
         blocks=len(records),
-        events=sum(record[_EVENTS] for record in records),
-        first_ts=_stamp(min((record[_MIN_TS] for record in records), default=None)),
-        last_ts=_stamp(max((record[_MAX_TS] for record in records), default=None)),
+        events=sum(record[_EVENTS] for record in records) + lines.events,
+        first_ts=min((*first, *(format_ts(record[_MIN_TS]) for record in records)), default=None),
+        last_ts=max((*last, *(format_ts(record[_MAX_TS]) for record in records)), default=None),
         first_seq=min((record[_FIRST_SEQ] for record in records), default=None),
         last_seq=max((record[_LAST_SEQ] for record in records), default=None),
         bytes=index.size,
         content_bytes=content,
         ratio=_ratio(content, index.size if index.plain is None else 0),
-        types=dict(sorted(index.types.items())),
+        types=dict(sorted((Counter(index.types) + Counter(lines.types)).items())),
     )
-
-
-def _stamp(ns: int | None) -> str | None:
-    return None if ns is None else format_ts(ns)
 
 
 def _ratio(content: int, size: int) -> float | None:

@@ -65,8 +65,10 @@ class Question:
         for name, most in seen.items():
             setattr(self.explain, name, most)
         # Of one file nobody can tell whether its writer came to an orderly end in another.
-        unclean = () if not self.source.has_manifests else found.unclean
-        return self._without_damage(Coverage(found.events, found.lost, found.unknown, 1.0, unclean))
+        unclean = found.unclean if self.source.has_manifests else ()
+        # Plain lines have no headers: those that were read are counted, and those that were no events.
+        events, unknown = found.events + self.explain.plain_events, found.unknown + self.explain.rejected
+        return self._without_damage(Coverage(events, found.lost, unknown, 1.0, unclean))
 
     def _without_damage(self, found: Coverage) -> Coverage:
         """The headers' account less what reading could not get: that is as good as missing."""

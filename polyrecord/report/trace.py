@@ -10,7 +10,8 @@ from typing import Any, Final
 from polyrecord.events.names import EventType
 from polyrecord.events.stages import END_TO_END
 from polyrecord.read.event import Event, NotAnEvent
-from polyrecord.read.traces import TraceMatch, find_trace
+from polyrecord.read.traces import TraceMatch, find_by_condition, find_trace
+from polyrecord.read.where import Condition
 from polyrecord.report.exact import read_amount
 from polyrecord.report.question import Coverage, Question, Window
 
@@ -96,10 +97,17 @@ class TraceReport:
     coverage: Coverage
 
 
-def tell_trace(question: Question, text: str) -> TraceReport:
-    """The story of the trace that `text` names; raises NotFound, AmbiguousId, UsageError."""
+def tell_trace(question: Question, named: str | Condition) -> TraceReport:
+    """The story of the trace that a text names, or that has an event a condition holds of.
+
+    Raises NotFound, AmbiguousId, UsageError.
+    """
     whole = replace(question.selection, types=frozenset())
-    match = _only(find_trace(question.source, text, question.explain, whole), question.selection.types)
+    if isinstance(named, str):
+        found = find_trace(question.source, named, question.explain, whole)
+    else:
+        found = find_by_condition(question.source, named, question.explain, whole)
+    match = _only(found, question.selection.types)
     return story_of(match, question.window, _lifetime(question, match).coverage())
 
 

@@ -97,5 +97,6 @@ def test_a_plain_shard_is_told_as_such(tmp_path: Path) -> None:
 
     (row,) = info_of(tmp_path).shards
 
-    assert (row.plain, row.blocks, row.ratio, row.first_ts) == (True, 0, None, None)
+    assert (row.plain, row.blocks, row.ratio) == (True, 0, None)
+    assert (row.events, row.types, row.first_ts) == (1, {"signal": 1}, "2026-11-20T12:00:00.000000000Z")
     assert row.bytes == path.stat().st_size
