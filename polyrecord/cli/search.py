@@ -16,7 +16,7 @@ from polyrecord.cli.output import finish, is_terminal, wants_colour, write, writ
 from polyrecord.cli.reading import reading
 from polyrecord.errors import ExitCode
 from polyrecord.read.replay import Replay
-from polyrecord.read.text import TextQuery, text_query
+from polyrecord.read.text import TextQuery
 
 _MATCH, _APART, _PLAIN = b"\x1b[1;31m", b"\x1b[36m--\x1b[0m", b"\x1b[0m"
 _BETWEEN: Final = b"--"
@@ -25,9 +25,7 @@ _BETWEEN: Final = b"--"
 @reading("grep", formats=("json",))
 def grep_command(
     ask: Ask,
-    pattern: Annotated[
-        str, typer.Argument(metavar="PATTERN", help="A regular expression, as Python has them.")
-    ],
+    pattern: Annotated[str, typer.Argument(metavar="PATTERN", help="A regular expression (RE2 syntax).")],
     fixed: Annotated[bool, typer.Option("--fixed", "-F", help="PATTERN is plain text.")] = False,
     ignore_case: Annotated[
         bool, typer.Option("--ignore-case", "-i", help="Upper and lower case are the same.")
@@ -60,7 +58,7 @@ def grep_command(
       polyrecord grep -i 'timeout|reset' -C 3
       polyrecord grep -c REJECT --type decision --where strategy=atomic
     """
-    query = text_query(pattern, fixed=fixed, ignore_case=ignore_case)
+    query = TextQuery(pattern, fixed=fixed, ignore_case=ignore_case)
     ask = replace(ask, selection=replace(ask.selection, trace=trace))
     around = (max(before, context), max(after, context))
     found = 0 if count else _write(ask, query, around, most)

@@ -22,7 +22,7 @@ OURS = "polyrecord"  # the name that makes files be read as ours whatever they l
 
 @dataclass(frozen=True, slots=True)
 class How:
-    """How other systems' lines are to be read: the format's name, where a line has what; None is found out."""
+    """How other systems' lines are to be read: format and fields by name; what is None is found out."""
 
     format_name: str | None = None
     ts: str | None = None
