@@ -10,7 +10,8 @@ from polyrecord.errors import AmbiguousId, ArchiveMissing, NotFound, UsageError
 from polyrecord.read.archive import Archive
 from polyrecord.read.explain import Explain
 from polyrecord.read.selection import Selection
-from polyrecord.read.traces import find_trace
+from polyrecord.read.traces import find_by_condition, find_trace
+from polyrecord.read.where import parse_condition
 from polyrecord.times import SECOND
 from tests.read.archives import NOON, ArchiveMaker, Given
 
@@ -238,3 +239,32 @@ def test_a_trace_across_writers_is_in_replay_order(archive: ArchiveMaker) -> Non
     assert list(match.lines) == [line for line in archive.read() if DASHED.encode() in line]
     assert [event.writer[-2:] for event in match.events] == ["bb", "aa"]
     assert explain.blocks_read <= 3
+
+
+def in_market(market: str, trace_id: str, start: int) -> list[Given]:
+    """A trace whose signal names its market."""
+    signal = Given(start, "signal", b'{"market":"%s"}' % market.encode(), trace_id)
+    return [signal, *three_events(trace_id, start + 1)]
+
+
+def test_a_declared_key_leads_to_its_trace_and_opens_only_its_blocks(archive: ArchiveMaker) -> None:
+    traces = [f"{n:08x}-0000-4000-8000-{n:012x}" for n in range(500)]
+    events = [event for n, each in enumerate(traces) for event in in_market(f"0x{n}f", each, NOON + n * 10)]
+    archive.write(events, index_keys=("data.market",))
+    explain = Explain()
+
+    match = find_by_condition(Archive(archive.root), parse_condition("market=0x77f"), explain)
+
+    assert (match.written, match.via, len(match.events)) == (traces[77], "market", 4)
+    assert explain.blocks_read * 10 < explain.blocks_found
+
+
+def test_a_key_of_several_traces_lists_them_and_one_of_none_is_not_found(archive: ArchiveMaker) -> None:
+    archive.write([*in_market("m", "aa11", NOON), *in_market("m", "bb22", NOON + 9)])
+
+    with pytest.raises(AmbiguousId) as several:
+        find_by_condition(Archive(archive.root), parse_condition("data.market=m"))
+    with pytest.raises(NotFound, match="no event has market = 'x'"):
+        find_by_condition(Archive(archive.root), parse_condition("market=x"))
+
+    assert several.value.candidates == ("aa11", "bb22")
