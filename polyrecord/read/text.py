@@ -11,13 +11,14 @@ from typing import Any, Final
 
 from polyrecord.errors import UsageError
 
+_SPECIAL: Final = set(r".^$*+?{}[]\|()")
 _EDGES_OF_TEXT: Final = re.compile(r"\\[Az]")  # what begins and ends a line, where lines come one by one
 
 
 class TextQuery:
     """A regular expression, or with `fixed` a text as it is, to be looked for in lines of UTF-8."""
 
-    __slots__ = ("_line_by_line", "_pattern", "text")
+    __slots__ = ("_line_by_line", "_needle", "_pattern", "text")
 
     def __init__(self, text: str, *, fixed: bool = False, ignore_case: bool = False) -> None:
         """Raises UsageError when the text is empty, has a line break or is no regular expression."""
@@ -26,6 +27,8 @@ class TextQuery:
             raise UsageError(what, hint="a text or regular expression within one line")
         self.text = text
         self._line_by_line = not fixed and _EDGES_OF_TEXT.search(text) is not None
+        is_plain = (fixed or not _SPECIAL & set(text)) and not ignore_case
+        self._needle = text.encode("utf-8", "surrogateescape") if is_plain else b""
         self._pattern = _compile(text, fixed=fixed, ignore_case=ignore_case)
 
     def matches(self, line: bytes) -> bool:
@@ -40,7 +43,14 @@ class TextQuery:
         """The matching lines of a content whose lines all end in a line feed, without it."""
         if self._line_by_line:
             return [line for line in content.split(b"\n")[:-1] if self.matches(line)]
-        return list(self._found_in(content))
+        return list(self._plain_in(content) if self._needle else self._found_in(content))
+
+    def _plain_in(self, content: bytes) -> Iterator[bytes]:
+        """A text as it is needs no engine: a call of RE2 from Python costs five times as much as a find."""
+        find, at = content.find, 0
+        while (found := find(self._needle, at)) >= 0:
+            at = find(b"\n", found)
+            yield content[content.rfind(b"\n", 0, found) + 1 : at]
 
     def _found_in(self, content: bytes) -> Iterator[bytes]:
         search, at = self._pattern.search, 0
