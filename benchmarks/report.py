@@ -20,6 +20,10 @@ See [decision 1](decisions/0001-the-hot-path.md).""",
 
 The header of each block names the traces in it, so all others stay closed. Most of what is left is
 the start of a Python process.""",
+    "grep.py": """## Searching for text
+
+Blocks are inflated one after the other; ripgrep has a second process for that. See
+[decision 4](decisions/0004-searching-text.md).""",
     "size.py": """## What the index costs in bytes
 
 Every trace costs four bytes in the header of each block it is in, every order id four more: little
