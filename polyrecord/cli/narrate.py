@@ -85,16 +85,25 @@ def tell_unreadable(count: int) -> None:
 
 def tell_empty(ask: Ask, what: str) -> None:
     """Nothing was found: when the newest event of that kind was, and the command that shows it."""
-    explain = Explain(strict=ask.explain.strict)
-    everything = replace(ask.selection, since_ns=None, until_ns=None)
-    newest = newest_event(ask.source, everything, explain)
-    ask.explain.absorb(explain)
+    what = f"{what} of which the conditions hold" if ask.selection.where else what
+    newest = _newest(ask)
     if newest is None:
         say(f"note: no {what} in {ask.source.root}")
         say(f"  hint: {shlex.join(['polyrecord', 'info', *_place(ask)])}")
         return
     say(f"note: no {what} in this window; the newest is of {format_ts(newest)}")
     say(f"  hint: {shlex.join(_command(ask, newest))}")
+
+
+def _newest(ask: Ask) -> int | None:
+    """When the newest such event was, outside the window too; without a window all was looked at already."""
+    everything = replace(ask.selection, since_ns=None, until_ns=None)
+    if everything == ask.selection:
+        return None
+    explain = Explain(strict=ask.explain.strict)
+    newest = newest_event(ask.source, everything, explain)
+    ask.explain.absorb(explain)
+    return newest
 
 
 def _command(ask: Ask, newest: int) -> Iterator[str]:
