@@ -85,8 +85,7 @@ class Chain:
         if self.run is not None:
             return self.run.next_ts
         if self.queue:
-            following = self.queue[0]
-            return format_ts(following.min_ts).encode() if isinstance(following, PlannedBlock) else b""
+            return _floor(self.queue[0])
         return self.shards[0].name.date.encode() if self.shards else b""
 
 
@@ -223,7 +222,10 @@ class WriterMerge:
 
 
 def _earliest(chains: Iterable[Chain]) -> bytes:
-    """The earliest time in chains whose shards are all planned; nothing is known of plain lines."""
-    following = [item for chain in chains for item in chain.queue]
-    times = [item.min_ts for item in following if isinstance(item, PlannedBlock)]
-    return format_ts(min(times)).encode() if times and len(times) == len(following) else b""
+    """The earliest time in chains whose shards are all planned."""
+    return min((_floor(piece) for chain in chains for piece in chain.queue), default=b"")
+
+
+def _floor(piece: Piece) -> bytes:
+    """A time that nothing in a piece is before, as far as is known."""
+    return format_ts(piece.min_ts).encode() if isinstance(piece, PlannedBlock) else piece.floor

@@ -83,7 +83,8 @@ def _days_of(place: PurePath) -> list[str]:
 class LogReader(PlainReader):
     """The events of a log as event lines, numbered from 1; a line that is none is a reject.
 
-    Whoever writes the log may be at it: what its end lacks is noted as torn.
+    Whoever writes the log may be at it: what its end lacks is noted as torn. In a folder of a date it holds
+    nothing from before the day before.
     """
 
     makes_lines = True
@@ -91,6 +92,8 @@ class LogReader(PlainReader):
     def __init__(self, info: LogInfo, region: Plain, explain: Explain) -> None:
         super().__init__(info, region, explain, is_tail=True, keeps_tail=True)
         self._may_be_torn = True
+        # A thousand logs of a thousand days are then opened one after the other, not all at once.
+        self.floor = min(_days_of(info.log.place), default="").encode()
         self._parser = info.log.format.parser()
         self._seq = 0
 

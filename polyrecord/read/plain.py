@@ -22,6 +22,7 @@ class PlainReader:
     """
 
     makes_lines = False  # whether the lines are made here and so are as ours are
+    floor = b""  # a time that no line is before; nothing is known of plain lines
 
     def __init__(
         self,
