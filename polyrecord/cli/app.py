@@ -9,12 +9,9 @@ from typing import Annotated, Any, cast
 
 import typer
 
-from polyrecord.cli.import_ import import_command
+from polyrecord.cli.lazy import LazyGroup
 from polyrecord.cli.narrate import say, tell_error
 from polyrecord.cli.output import PipeClosed
-from polyrecord.cli.search import grep_command
-from polyrecord.cli.statistics import edge_command, summarize_command
-from polyrecord.cli.stories import info_command, replay_command, trace_command
 from polyrecord.errors import DataError, ExitCode, PolyrecordError
 from polyrecord.version import __version__
 
@@ -23,18 +20,11 @@ INTERRUPTED = 130
 # Without markup typer needs no rich, which a command that writes JSON has no use for.
 app = typer.Typer(
     name="polyrecord",
+    cls=LazyGroup,
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    add_completion=False,
 )
-app.command("summarize", short_help="Where the latency went, stage by stage.")(summarize_command)
-app.command("edge", short_help="Where the edge went: gross, costs, net, and why not.")(edge_command)
-app.command("trace", short_help="Everything of one trace, in order.")(trace_command)
-app.command("replay", short_help="The recorded lines, byte for byte, in order.")(replay_command)
-app.command("grep", short_help="Events whose line holds a text.")(grep_command)
-app.command("info", short_help="What the archive holds, from its headers.")(info_command)
-app.command("import", short_help="Foreign logs and frames into an archive.")(import_command)
 
 
 def _version(wanted: bool) -> None:

@@ -1,0 +1,53 @@
+"""Commands by name, each loaded when it is called: `polyrecord trace` need not load what `sql` needs."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any, Final
+
+import typer
+from typer.core import TyperGroup
+
+# name -> module, function, what --help of the whole says of it; in the order it lists them
+COMMANDS: Final[dict[str, tuple[str, str, str]]] = {
+    "summarize": ("statistics", "summarize_command", "Where the latency went, stage by stage."),
+    "edge": ("statistics", "edge_command", "Where the edge went: gross, costs, net, and why not."),
+    "trace": ("stories", "trace_command", "Everything of one trace, in order."),
+    "grep": ("search", "grep_command", "Events whose line holds a text."),
+    "tail": ("tail_", "tail_command", "The last events, and those to come."),
+    "replay": ("stories", "replay_command", "The recorded lines, byte for byte, in order."),
+    "info": ("stories", "info_command", "What there is: streams, shards, types, counts."),
+    "record": ("record_", "record_command", "JSON lines on a pipe become recorded events."),
+    "import": ("import_", "import_command", "Logs and frames of other systems into an archive."),
+    "cut": ("transfer", "cut_command", "A selection as a small archive of its own."),
+    "merge": ("transfer", "merge_command", "Several archives into one."),
+}
+
+
+def load(name: str) -> Any:
+    """The command of a name, ready to be called."""
+    module, function, short_help = COMMANDS[name]
+    single = typer.Typer(rich_markup_mode=None, add_completion=False)
+    single.command(name, short_help=short_help)(getattr(import_module(f"polyrecord.cli.{module}"), function))
+    return typer.main.get_command(single)
+
+
+class LazyGroup(TyperGroup):
+    """The group of all commands; listing them loads none."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """All names, in the order of the table."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The command, loaded now; None where there is none of that name."""
+        if cmd_name not in COMMANDS:
+            return None
+        if cmd_name not in self.commands:
+            self.commands[cmd_name] = load(cmd_name)
+        return self.commands[cmd_name]
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """The names and short helps of the table."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, short_help) for name, (_, _, short_help) in COMMANDS.items()])
