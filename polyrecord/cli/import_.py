@@ -16,9 +16,9 @@ from polyrecord.foreign import FORMATS
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-    from polyrecord.foreign.formats import Format
     from polyrecord.foreign.outcome import Reject
     from polyrecord.importers.run import FileReport
+    from polyrecord.importers.sources import Job
 
 NAMED_REJECTS = 10  # per file; the rest is counted
 _QUIET_SECONDS = 1.0  # what takes longer shows its progress
@@ -27,9 +27,18 @@ _QUIET_SECONDS = 1.0  # what takes longer shows its progress
 def import_command(
     files: Annotated[
         list[str],
-        typer.Argument(metavar="FILE...", help="Plain or gzip; - is standard input.", show_default=False),
+        typer.Argument(
+            metavar="FILE|DIR...",
+            help="Logs, plain or gzip, or directories with logs; - is standard input.",
+            show_default=False,
+        ),
     ],
-    source: Annotated[str, typer.Option("--from", metavar="FORMAT", help=f"One of {', '.join(FORMATS)}.")],
+    source: Annotated[
+        str | None,
+        typer.Option(
+            "--from", metavar="FORMAT", help=f"Where it is not found out: one of {', '.join(FORMATS)}."
+        ),
+    ] = None,
     root: Annotated[
         Path, typer.Option("--root", envvar="POLYRECORD_ROOT", help="The archive; made if there is none.")
     ] = Path(),
@@ -37,19 +46,22 @@ def import_command(
         str | None,
         typer.Option(
             metavar="FIELD[:UNIT]",
-            help="generic: where the time is; unit s, ms, us, ns, iso or auto. A dot goes into an object. "
-            "Without it the usual names are tried.",
+            help="generic, csv: where the time is; unit s, ms, us, ns, iso or auto. A dot goes into an "
+            "object. Without it the usual names are tried.",
         ),
     ] = None,
     event_type: Annotated[
         str | None,
-        typer.Option(
-            "--type", metavar="FIELD", help="generic: where the event type is; else it is 'imported'."
-        ),
+        typer.Option("--type", "--type-field", metavar="FIELD", help="generic, csv: where the type is."),
     ] = None,
     trace: Annotated[
-        str | None, typer.Option(metavar="FIELD", help="generic: where the trace id is.")
+        str | None,
+        typer.Option("--trace", "--trace-field", metavar="FIELD", help="generic, csv: where the trace is."),
     ] = None,
+    again: Annotated[
+        bool,
+        typer.Option("--again", help="Remove what earlier imports of the same files left, and import anew."),
+    ] = False,
     output: Annotated[
         str,
         typer.Option(
@@ -57,16 +69,27 @@ def import_command(
         ),
     ] = "table",
 ) -> None:
-    """Import logs and recorded frames. What was imported before is not imported again.
+    """Import logs and recorded frames of other systems. What was imported before is not imported again.
+
+    A file that grew is imported from where the last import ended; one that was interrupted is made anew.
+    Lines that are no events are kept in logs/_rejects, with their number and the reason. Logs can also be
+    read where they lie: see --file and --root of the commands that answer.
 
     Exit code 0: every line was kept; 1: some were rejected; 3: a file could not be read to its end.
+
+    \b
+    Examples:
+      polyrecord import bot/logs/metrics.jsonl --root archive
+      polyrecord import bot --root archive
+      polyrecord import ticks.jsonl --from generic --ts meta.time:ms --type kind
+      zcat old/*.jsonl.gz | polyrecord import - --root archive
     """
-    from polyrecord.foreign.formats import choose_format
+    from polyrecord.importers.sources import jobs
 
     if output not in ("table", "json"):
         raise UsageError(f"not an output format: {output[:80]!r}", hint="table or json")
-    chosen = choose_format(source, ts=ts, event_type=event_type, trace=trace)
-    reports = [_import(root, name, chosen) for name in files]
+    todo = list(jobs(files, source, ts=ts, event_type=event_type, trace=trace))
+    reports = [_import(root, job, again=again) for job in todo]
     if output == "json":
         typer.echo(orjson.dumps({"files": reports}, option=orjson.OPT_INDENT_2))
     code = _exit_code(reports)
@@ -74,17 +97,19 @@ def import_command(
         raise typer.Exit(code)
 
 
-def _import(root: Path, name: str, chosen: Format) -> dict[str, Any]:
+def _import(root: Path, job: Job, *, again: bool) -> dict[str, Any]:
     """One file's report as plain values; what happened is told on stderr."""
     from polyrecord.importers.run import import_file
 
-    rejects = _Rejects(name)
+    rejects = _Rejects(job.name)
     try:
-        with _Progress(name) as progress:
-            report = import_file(root, name, chosen, on_reject=rejects, on_progress=progress)
+        with _Progress(job.name) as progress:
+            report = import_file(
+                root, job.name, job.choose, on_reject=rejects, on_progress=progress, again=again
+            )
     except DataError as error:
         _tell(f"error: {error}")
-        return {"file": name, "format": chosen.name, "error": error.what}
+        return {"file": job.name, "error": error.what}
     rejects.close()
     for line in _describe(report):
         _tell(line)
@@ -100,7 +125,8 @@ def _exit_code(reports: list[dict[str, Any]]) -> ExitCode:
 def _describe(report: FileReport) -> list[str]:
     tally = report.tally
     share = f"{tally.kept:,} of {tally.read:,} lines kept, {tally.rejected:,} rejected"
-    lines = [f"{_printable(report.file)}: {share}, {report.added:,} added{_history(report)}"]
+    what = f"{_printable(report.file)} ({report.format.summary})"
+    lines = [f"{what}: {share}, {report.added:,} events added{_history(report)}"]
     counts = [f"{_printable(name)} {count:,}" for name, count in tally.events_by_type.most_common()]
     reasons = [f"{name} {count:,}" for name, count in tally.reasons.most_common()]
     details = {
@@ -108,7 +134,11 @@ def _describe(report: FileReport) -> list[str]:
         "rejected": reasons,
         "blank lines": [f"{tally.blank:,}"] if tally.blank else [],
         "kept as strings": [f"{tally.rewritten:,} values that JSON cannot carry"] if tally.rewritten else [],
+        "rejects kept in": [str(report.rejects)] if report.rejects else [],
         "not read to its end": [report.damage] if report.damage else [],
+        "not in the archive any more": [f"{report.missing:,} events; --again brings them back"]
+        if report.missing
+        else [],
     }
     return lines + [f"  {label}: {', '.join(items)}" for label, items in details.items() if items]
 

@@ -1,3 +1,6 @@
 """LOGS THAT OTHERS WROTE -> EVENTS: what a format is, found and forced, and pure parsers of its lines."""
 
-FORMATS = ("generic", "hftbacktest", "cryptofeed")
+FORMATS = (
+    "polyarb", "metastacker", "polytraders", "hftbacktest", "cryptofeed", "tickscope", "otlp", "csv",
+    "generic",
+)  # fmt: skip

@@ -7,10 +7,12 @@ from typing import Any
 
 from polyrecord.errors import UsageError
 from polyrecord.foreign.fields import pick, pick_exact, text_of
+from polyrecord.foreign.lines import TRACE_FIELDS, envelope_of, one_line
 from polyrecord.foreign.moments import TS_UNITS, to_ns
 from polyrecord.foreign.objects import Loaded, load_object
 from polyrecord.foreign.outcome import Parsed, Reject, shorten
 
+TYPE_FIELDS = ("event_type", "type", "event", "kind")
 UNTYPED = "imported"  # the event type of a line that names none
 COMMON_TS = (
     "ts", "timestamp", "time", "@timestamp", "datetime", "ts_ns", "ts_us", "ts_ms", "timestamp_ns",
@@ -23,7 +25,7 @@ COMMON_TS = (
 class Mapping:
     """Where a line holds its time, type and trace: dotted field paths.
 
-    `ts` None means the first usable of the common names. `unit` is one of s, ms, us, ns, iso and auto.
+    What is None is looked for under the usual names. `unit` is one of s, ms, us, ns, iso and auto.
     """
 
     ts: str | None = None
@@ -71,13 +73,16 @@ class GenericParser:
         return ts if isinstance(ts, Reject) else self._event(ts, loaded)
 
     def _event(self, ts_ns: int, loaded: Loaded) -> Parsed:
-        # Only white space can hold a bare carriage return in valid JSON, and a line must have none.
-        data = loaded.text.replace(b"\r", b" ")
-        kind = self._text(loaded, self._mapping.event_type) or UNTYPED
-        return Parsed(ts_ns, kind, self._text(loaded, self._mapping.trace), data, loaded.rewritten)
+        kind = self._text(loaded, self._mapping.event_type, TYPE_FIELDS) or UNTYPED
+        trace = self._text(loaded, self._mapping.trace, TRACE_FIELDS)
+        return Parsed(ts_ns, kind, trace, one_line(loaded.text), loaded.rewritten, envelope_of(loaded.value))
 
-    def _text(self, loaded: Loaded, path: str | None) -> str | None:
-        return None if path is None else text_of(pick_exact(loaded.value, path, loaded.text))
+    def _text(self, loaded: Loaded, path: str | None, usual: tuple[str, ...]) -> str | None:
+        """What stands at a path, or under the first of the usual names that holds text."""
+        if path is not None:
+            return text_of(pick_exact(loaded.value, path, loaded.text))
+        found = (value for name in usual if isinstance(value := loaded.value.get(name), str) and value)
+        return next(found, None)
 
     def _time(self, value: dict[str, Any], text: bytes) -> int | Reject:
         reject = None

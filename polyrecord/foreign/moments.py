@@ -6,10 +6,11 @@ import re
 from decimal import ROUND_FLOOR, Context, Decimal
 
 from polyrecord.foreign.outcome import shorten
-from polyrecord.times import UNITS, parse_ts
+from polyrecord.times import SECOND, UNITS, parse_ts
 
 TS_UNITS = (*UNITS, "iso", "auto")
 
+_ZONED = re.compile(r"(?:[Zz]|:\d\d(?:[.,]\d+)? ?[+-]\d\d:?\d\d)\Z", re.ASCII)
 _NUMBER = re.compile(r"[+-]?\d+(?:\.\d*)?(?:[eE][+-]?\d{1,3})?", re.ASCII)
 _LONGEST = 100  # characters of a time; longer text is none
 # Exact: the longest number times the largest unit has fewer digits.
@@ -18,15 +19,16 @@ _MAGNITUDES = ((10**11, "s"), (10**14, "ms"), (10**17, "us"), (10**20, "ns"))
 _SMALLEST = 10**8  # in seconds 1973; below that a number may be anything
 
 
-def to_ns(value: object, unit: str) -> int:
+def to_ns(value: object, unit: str, zone_seconds: int = 0) -> int:
     """Nanoseconds since 1970 of a number or text in `unit` (s, ms, us, ns, iso, auto); raises ValueError.
 
     A number with a fraction is given as the text it was written in. Digits beyond the nanosecond are cut.
+    Text that names no zone is of one that is `zone_seconds` ahead of UTC.
     """
     if isinstance(value, int) and not isinstance(value, bool):
         ns = _from_number(value, unit)
     elif isinstance(value, str):
-        ns = _from_text(value.strip(), unit)
+        ns = _from_text(value.strip(), unit, zone_seconds)
     else:
         raise ValueError(f"a {type(value).__name__} is no time")  # noqa: TRY004 - one error for all bad times
     if not -(2**63) <= ns < 2**63:
@@ -34,12 +36,12 @@ def to_ns(value: object, unit: str) -> int:
     return ns
 
 
-def _from_text(text: str, unit: str) -> int:
+def _from_text(text: str, unit: str, zone_seconds: int) -> int:
     if len(text) > _LONGEST:
         raise ValueError(f"not a time: {shorten(text)}")
     is_number = _NUMBER.fullmatch(text) is not None
     if unit == "iso" or (unit == "auto" and not is_number):
-        return parse_ts(text)
+        return parse_ts(text) - (0 if _ZONED.search(text) else zone_seconds * SECOND)
     if not is_number:
         raise ValueError(f"not a number of {unit}: {shorten(text)}")
     return _from_number(Decimal(text), unit)

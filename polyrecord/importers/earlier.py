@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from polyrecord.format.layout import MANIFESTS, TREES, manifest_path, parse_shard_path
+from polyrecord.format.block import BadHeader
+from polyrecord.format.constants import FOOTER_SIZE
+from polyrecord.format.directory import parse_footer
+from polyrecord.format.layout import MANIFESTS, REJECTS, TREES, manifest_path, parse_shard_path
 from polyrecord.importers.content import Extent, Fingerprint
 from polyrecord.importers.tally import Tally
 from polyrecord.record.files import make_directory
@@ -24,7 +27,8 @@ class Earlier:
     """An import with the same mapping: the content it had before it, and how far it got.
 
     `consumed` is None when it was interrupted. `tally` counts the file up to there, earlier parts included;
-    `tail` is the reason why a last line without line feed was left to a later import.
+    `tail` is the reason why a last line without line feed was left to a later import. `events` were written
+    by this import itself, None where that is not known.
     """
 
     writer: str
@@ -32,6 +36,7 @@ class Earlier:
     consumed: Extent | None
     tally: Tally
     tail: str | None = None
+    events: int | None = None
 
     def as_json(self, identity: str, file: str) -> dict[str, Any]:
         """What the manifest holds of it."""
@@ -42,6 +47,7 @@ class Earlier:
             "content": [self.whole.size, self.whole.sha256],
             "consumed": None if consumed is None else [consumed.size, consumed.sha256],
             "tail": self.tail,
+            "events": self.events,
             "lines": self.tally.as_json(),
         }
 
@@ -51,7 +57,7 @@ class Earlier:
         consumed = value["consumed"]
         return cls(
             writer, Extent(*value["content"]), None if consumed is None else Extent(*consumed),
-            Tally.from_json(value["lines"]), value["tail"],
+            Tally.from_json(value["lines"]), value["tail"], value.get("events"),
         )  # fmt: skip
 
 
@@ -79,10 +85,14 @@ class Plan:
     leftovers: tuple[str, ...]
 
 
-def plan(known: list[Earlier], found: Fingerprint) -> Plan:
-    """Compares a content with the imports before: nothing, all, or only its rest is to be imported."""
+def plan(known: list[Earlier], found: Fingerprint, obsolete: Iterable[Earlier] = ()) -> Plan:
+    """Compares a content with the imports before: nothing, all, or only its rest is to be imported.
+
+    Imports of it that are `obsolete` are leftovers too.
+    """
     same = found.beginnings | {found.whole}
     leftovers = tuple(one.writer for one in known if one.consumed is None and one.whole in same)
+    leftovers += tuple(one.writer for one in obsolete if one.whole in same or one.consumed in same)
     done = [one for one in known if one.consumed is not None and one.whole == found.whole]
     if done:
         return Plan(found.whole.size, done[0], leftovers)
@@ -91,14 +101,43 @@ def plan(known: list[Earlier], found: Fingerprint) -> Plan:
     return Plan(start, after, leftovers)
 
 
-def remove_leftovers(root: Path, writer: str) -> None:
-    """Removes every shard of an import that was interrupted, and then its manifest."""
+def _shards_of(root: Path, writer: str) -> Iterator[Path]:
     for tree in TREES:
         for path in (root / tree).glob(f"*/date=*/**/*-{writer}-*.jsonl.gz"):
             name = parse_shard_path(PurePosixPath(path.relative_to(root)))
             if name is not None and name.writer == writer:
-                path.unlink(missing_ok=True)
+                yield path
+
+
+def remove_leftovers(root: Path, writer: str) -> None:
+    """Removes every shard of an import that was interrupted, and then its manifest."""
+    for path in list(_shards_of(root, writer)):
+        path.unlink(missing_ok=True)
+    (root / REJECTS / f"{writer}.jsonl").unlink(missing_ok=True)
     (root / manifest_path(writer)).unlink(missing_ok=True)
+
+
+def rejects_of(root: Path, writer: str) -> Path | None:
+    """Where the rejected lines of an import are kept; None when there were none."""
+    path = root / REJECTS / f"{writer}.jsonl"
+    return path if path.exists() else None
+
+
+def missing_of(root: Path, earlier: Earlier) -> int:
+    """How many events of an import are not in the archive any more, by what its shards say."""
+    if earlier.events is None:
+        return 0
+    held = sum(map(_events_in, _shards_of(root, earlier.writer)))
+    return max(earlier.events - held, 0)
+
+
+def _events_in(path: Path) -> int:
+    with path.open("rb") as file:
+        file.seek(max(path.stat().st_size - FOOTER_SIZE, 0))
+        try:
+            return parse_footer(file.read()).events
+        except BadHeader:
+            return 0
 
 
 @contextmanager

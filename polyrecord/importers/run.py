@@ -18,14 +18,21 @@ from polyrecord.importers.earlier import (
     Earlier,
     Plan,
     find_earlier,
+    missing_of,
     one_at_a_time,
     plan,
+    rejects_of,
     remove_leftovers,
 )
 from polyrecord.importers.tally import Tally
 from polyrecord.record.bulk import BulkWriter
+from polyrecord.record.rejects import RejectsFile
 
 OnReject = Callable[[int, Reject], None]
+Choose = Callable[[bytes], Format]
+"""Tells the format from the first bytes of a content; raises UsageError when it is none."""
+_MOST_WAITING = 1 << 16  # bytes of rejects held in memory
+_MOST_TEXT = 4096  # bytes of a rejected line that are kept
 
 
 class OnProgress(Protocol):
@@ -39,53 +46,74 @@ class FileReport:
     """What became of one file: `tally` of all its lines, `added` events of this run.
 
     `start` is where this run began (bytes of content); it is over 0 when an earlier import did what is
-    before. `damage` says why the file could not be read to its end.
+    before. `damage` says why the file could not be read to its end, `rejects` where the lines are kept that
+    are no events. `missing` events of an earlier import are not in the archive any more.
     """
 
     file: str
-    format: str
+    format: Format
     writer: str
     tally: Tally
     added: int
     start: int
     damage: str | None
+    rejects: Path | None = None
+    missing: int = 0
 
     def as_json(self) -> dict[str, Any]:
         """Plain values; `damage` only where there is some."""
-        report = {"file": self.file, "format": self.format, "writer": self.writer, "added": self.added}
+        report = {"file": self.file, "format": self.format.name, "writer": self.writer, "added": self.added}
         report |= self.tally.as_json()
-        return report | ({"damage": self.damage} if self.damage else {})
+        more = {"damage": self.damage, "rejects": self.rejects and str(self.rejects), "missing": self.missing}
+        return report | {name: value for name, value in more.items() if value}
 
 
 def import_file(
-    root: Path, name: str, source: Format, *, on_reject: OnReject, on_progress: OnProgress
+    root: Path,
+    name: str,
+    choose: Choose,
+    *,
+    on_reject: OnReject,
+    on_progress: OnProgress,
+    again: bool = False,
 ) -> FileReport:
     """Imports a file (`-`: standard input) into the archive at `root`.
 
-    `on_reject` gets the line number of each rejected line. Raises DataError when the file cannot be read at
-    all, or changes meanwhile, and RecorderError when the archive cannot be written; nothing is kept then.
+    `on_reject` gets the line number of each rejected line. With `again` what earlier imports of the file left
+    is removed first. Raises DataError when the file cannot be read at all, or changes meanwhile, and
+    RecorderError when the archive cannot be written; nothing is kept then.
     """
     with Content(name) as content:
         try:
+            source = choose(next(content.chunks(), b""))
             with one_at_a_time(root):
-                return _import(root, content, source, on_reject, on_progress)
+                return _import(root, content, source, on_reject, on_progress, again=again)
         except OSError as error:
             what = f"cannot write the archive: {error.strerror or error}"
             raise RecorderError(what, path=error.filename or root) from error
 
 
 def _import(
-    root: Path, content: Content, source: Format, on_reject: OnReject, on_progress: OnProgress
+    root: Path,
+    content: Content,
+    source: Format,
+    on_reject: OnReject,
+    on_progress: OnProgress,
+    *,
+    again: bool,
 ) -> FileReport:
     known = find_earlier(root, source.identity)
     sizes = {extent.size for one in known for extent in (one.whole, one.consumed) if extent}
     found = fingerprint(content.chunks(_step(on_progress, "reading", content)), sizes - {0})
-    todo = plan(known, found)
+    todo = plan([], found, known) if again else plan(known, found)
     for writer in todo.leftovers:
         remove_leftovers(root, writer)
     if todo.after is not None and todo.start == found.whole.size:
         after = todo.after
-        return FileReport(content.name, source.name, after.writer, after.tally, 0, todo.start, content.damage)
+        return FileReport(
+            content.name, source, after.writer, after.tally, 0, todo.start, content.damage,
+            rejects_of(root, after.writer), missing_of(root, after),
+        )  # fmt: skip
     chunks = _unchanged(content.chunks(_step(on_progress, "importing", content)), found.whole, content.name)
     run = _Run(root, content.name, source, found, todo)
     return run.report(run.write(chunks, on_reject), content.damage)
@@ -119,26 +147,38 @@ class _Run:
         self._writer = WRITER_PREFIX + sha256(seed.encode()).hexdigest()[:16]
         self._tally = _tally_before(todo.after)
         self._tail: str | None = None
+        self._rejects = RejectsFile(root, self._writer)
+        self._events = 0
 
     def write(self, chunks: Iterable[bytes], on_reject: OnReject) -> int:
         """Writes the events of all lines from the start on; returns their number."""
-        before = self._tally.kept
+        self._rejects.path.unlink(missing_ok=True)  # of a run of the same that was interrupted
+        before = self._tally.events
+        try:
+            self._write(chunks, on_reject)
+        except BaseException:
+            self._rejects.path.unlink(missing_ok=True)
+            raise
+        return self._tally.events - before
+
+    def _write(self, chunks: Iterable[bytes], on_reject: OnReject) -> None:
         with BulkWriter(self._root, self._writer, metadata=self._record(consumed=None)) as bulk:
             parser = self._source.parser()
             for line in split_lines(chunks):
                 self._take(line, parser, bulk, on_reject)
             consumed = self._found.whole if self._tail is None else self._found.lines
-            bulk.finish(**self._record(consumed))
-        return self._tally.kept - before
+            self._rejects.close()
+            bulk.finish(**self._record(consumed, self._events))
 
     def report(self, added: int, damage: str | None) -> FileReport:
         """What became of the file."""
         return FileReport(
-            self._name, self._source.name, self._writer, self._tally, added, self._start, damage
-        )
+            self._name, self._source, self._writer, self._tally, added, self._start, damage,
+            rejects_of(self._root, self._writer),
+        )  # fmt: skip
 
-    def _record(self, consumed: Extent | None) -> dict[str, Any]:
-        record = Earlier(self._writer, self._found.whole, consumed, self._tally, self._tail)
+    def _record(self, consumed: Extent | None, events: int | None = None) -> dict[str, Any]:
+        record = Earlier(self._writer, self._found.whole, consumed, self._tally, self._tail, events)
         return {"import": record.as_json(self._source.identity, self._name)}
 
     def _take(self, line: Line, parser: Parser, bulk: BulkWriter, on_reject: OnReject) -> None:
@@ -150,6 +190,7 @@ class _Run:
             return
         if not isinstance(outcome, Reject):
             events = events_of(outcome)
+            self._events += len(events)
             for event in events:
                 bulk.add(
                     event.ts_ns, event.event_type, event.data,
@@ -160,6 +201,9 @@ class _Run:
         self._tally.reject(outcome)
         if not line.has_end:
             self._tail = outcome.reason
+        self._rejects.add(line.number, outcome.reason, outcome.detail, (line.text or b"")[:_MOST_TEXT])
+        if self._rejects.waiting > _MOST_WAITING:
+            self._rejects.flush()
         on_reject(line.number, outcome)
 
 

@@ -64,7 +64,8 @@ def log_info(root: Path, log: Log, taken: set[str]) -> LogInfo:
         count += 1
         writer = f"log.{slug[: _LONGEST_NAME - 5]}.{count}"
     taken.add(writer)
-    return LogInfo(root, ShardName(str(log.place), writer, 1, "1970-01-01", sealed=True), log)
+    stream = log.place.name if log.place.is_absolute() else str(log.place)
+    return LogInfo(root, ShardName(stream, writer, 1, "1970-01-01", sealed=True), log)
 
 
 def _days_of(place: PurePath) -> list[str]:

@@ -15,6 +15,7 @@ from polyrecord.read.single import SingleFile
 from polyrecord.read.source import Source
 
 if TYPE_CHECKING:
+    from polyrecord.foreign.formats import Format
     from polyrecord.foreign.layouts import Log
 
 OURS = "polyrecord"  # the name that makes files be read as ours whatever they look like
@@ -89,10 +90,7 @@ def _hint() -> str:
 
 
 def _logs_in(root: Path, how: How) -> Listed | None:
-    try:
-        from polyrecord.foreign.layouts import find_logs
-    except ImportError:
-        return None
+    from polyrecord.foreign.layouts import find_logs
 
     layout = find_logs(root, forced=how.format_name) if how.ts is None else None
     if layout is None or not layout.logs:
@@ -126,10 +124,7 @@ def _files(paths: list[Path], how: How) -> Source:
 
 def _is_log(path: Path, how: How) -> bool:
     """Whether a file is another system's; raises where it cannot be read."""
-    try:
-        from polyrecord.foreign.detect import is_own_line
-    except ImportError:
-        return False
+    from polyrecord.foreign.detect import is_own_line
 
     if how.is_told:
         return True
@@ -145,6 +140,7 @@ def _log(path: Path, how: How) -> Log:
     from polyrecord.foreign.layouts import Log
 
     mapping = {"ts": how.ts, "event_type": how.type_field, "trace": how.trace_field}
+    chosen: Format | None
     if how.format_name is not None:
         chosen = choose_format(how.format_name, path=PurePath(path), **mapping)
     else:

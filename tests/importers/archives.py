@@ -30,7 +30,7 @@ def events(root: Path) -> list[dict[str, Any]]:
 
 
 def run(
-    root: Path, path: Path, source: str = "generic", **fields: str
+    root: Path, path: Path, source: str = "generic", **fields: Any
 ) -> tuple[FileReport, list[tuple[int, Reject]]]:
     """Imports a file; the report, and the rejects with their line numbers."""
     rejects: list[tuple[int, Reject]] = []
@@ -39,7 +39,7 @@ def run(
         assert (step in ("reading", "importing"), 0 <= done <= total) == (True, True)
 
     report = import_file(
-        root, str(path), choose_format(source, **fields),
+        root, str(path), lambda _: choose_format(source, **fields),
         on_reject=lambda line, reject: rejects.append((line, reject)), on_progress=ignore,
     )  # fmt: skip
     return report, rejects

@@ -38,7 +38,7 @@ def test_all_kept_is_exit_0_and_says_nothing_on_stdout(path: Path) -> None:
     result = command(path, "--type", "type")
 
     assert (result.exit_code, result.stdout) == (0, "")
-    assert "3 of 3 lines kept, 0 rejected, 3 added\n" in result.stderr
+    assert "3 of 3 lines kept, 0 rejected, 3 events added\n" in result.stderr
     assert "types: tick 3\n" in result.stderr
     assert [event["event_type"] for event in events(path.parent / "archive")] == ["tick"] * 3
 
@@ -50,7 +50,7 @@ def test_a_second_run_says_that_it_adds_nothing(path: Path) -> None:
     result = command(path)
 
     assert result.exit_code == 0
-    assert "0 added: it was imported before" in result.stderr
+    assert "0 events added: it was imported before" in result.stderr
 
 
 def test_rejected_lines_are_named_then_counted_and_make_exit_1(path: Path) -> None:
@@ -87,7 +87,10 @@ def test_json_reports_every_count(path: Path) -> None:
 
     report = json.loads(command(path, "--type", "type", "--format", "json").stdout)["files"][0]
 
-    assert report.pop("writer").startswith("import.")
+    writer = report.pop("writer")
+    assert writer.startswith("import.")
+    kept = Path(report.pop("rejects"))
+    assert kept.name == f"{writer}.jsonl"
     assert report == {
         "file": str(path), "format": "generic", "added": 2, "read": 3, "kept": 2, "rejected": 1, "blank": 1,
         "rewritten": 1, "events_by_type": {"tick": 1, "imported": 1}, "reasons": {"not JSON": 1},
@@ -115,7 +118,7 @@ def test_a_file_cannot_speak_to_the_terminal(path: Path) -> None:
 
 @pytest.mark.parametrize(
     "options",
-    [("--ts", "ts:minutes"), ("--from", "csv"), ("--format", "csv"), ("--from", "cryptofeed", "--ts", "ts")],
+    [("--ts", "ts:minutes"), ("--from", "xml"), ("--format", "csv"), ("--from", "cryptofeed", "--ts", "ts")],
 )
 def test_a_wrong_call_is_a_usage_error_and_touches_nothing(path: Path, options: tuple[str, ...]) -> None:
     path.write_bytes(GOOD)

@@ -1,0 +1,48 @@
+"""What the parsers of flat JSON lines share: the line itself becomes `data`, as it is written."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from polyrecord.foreign.fields import pick_exact, text_of
+from polyrecord.foreign.moments import to_ns
+from polyrecord.foreign.objects import Loaded
+from polyrecord.foreign.outcome import Parsed, Reject
+
+_IN_ENVELOPE: Final = ("span_id", "parent_span_id", "bot_id", "intent_id", "level", "reason_code")
+TRACE_FIELDS: Final = ("trace_id", "traceId", "trace")
+
+
+def one_line(text: bytes) -> bytes:
+    """JSON text without line breaks: only white space can hold a bare carriage return in valid JSON."""
+    return text.replace(b"\r", b" ") if b"\r" in text else text
+
+
+def envelope_of(value: dict[str, Any]) -> dict[str, str] | None:
+    """The members of an object that an event line carries beside `data`."""
+    found = {name: text for name in _IN_ENVELOPE if (text := text_of(value.get(name))) is not None}
+    return found or None
+
+
+def trace_of(value: dict[str, Any]) -> str | None:
+    """The trace id of an object, by the usual names."""
+    return next((text for name in TRACE_FIELDS if (text := text_of(value.get(name))) is not None), None)
+
+
+def time_of(loaded: Loaded, names: tuple[str, ...], *, zone_seconds: int = 0) -> int | Reject:
+    """Nanoseconds of the first of these fields that is there; `zone_seconds` is for text without a zone."""
+    name = next((name for name in names if loaded.value.get(name) is not None), None)
+    if name is None:
+        return Reject("no timestamp", f"there is no {' or '.join(names)}")
+    try:
+        return to_ns(pick_exact(loaded.value, name, loaded.text), "auto", zone_seconds)
+    except ValueError as error:
+        return Reject("unusable timestamp", f"{name}: {error}")
+
+
+def flat_event(loaded: Loaded, ts_ns: int, event_type: str) -> Parsed:
+    """An event whose data is the whole line."""
+    value = loaded.value
+    return Parsed(
+        ts_ns, event_type, trace_of(value), one_line(loaded.text), loaded.rewritten, envelope_of(value)
+    )

@@ -1,0 +1,67 @@
+"""CSV: a line of names, then rows. Each row is an object of texts, so no number is rounded."""
+
+from __future__ import annotations
+
+import csv
+from typing import Final
+
+import orjson
+
+from polyrecord.foreign.fields import text_of
+from polyrecord.foreign.generic import COMMON_TS, Mapping
+from polyrecord.foreign.lines import TRACE_FIELDS
+from polyrecord.foreign.moments import to_ns
+from polyrecord.foreign.objects import BOM
+from polyrecord.foreign.outcome import Parsed, Reject
+
+UNTYPED: Final = "row"
+TIME_NAMES: Final = (*COMMON_TS, "time_seconds", "timestamp_seconds", "ts_seconds", "unix")
+_UNITS: Final = {"_seconds": "s", "_s": "s", "_ms": "ms", "_us": "us", "_ns": "ns"}
+
+
+class CsvParser:
+    """Rows as objects by the names of the first line. A field with a line break in it is not supported."""
+
+    def __init__(self, mapping: Mapping) -> None:
+        self._mapping = mapping
+        self._names: list[str] | None = None
+
+    def is_whole(self, line: bytes) -> bool:
+        """Whether the row has as many fields as there are names: one that is cut off has fewer."""
+        return self._names is not None and len(_fields(line)) == len(self._names)
+
+    def parse(self, line: bytes) -> tuple[Parsed, ...] | Parsed | Reject:
+        """The event of a row; nothing of the first line, which names the fields; or why it is none."""
+        try:
+            fields = _fields(line)
+        except (UnicodeDecodeError, csv.Error) as error:
+            return Reject("not CSV", str(error)[:80])
+        if self._names is None:
+            self._names = fields
+            return ()
+        if len(fields) != len(self._names):
+            return Reject("not a row", f"{len(fields)} fields where {len(self._names)} are named")
+        return self._event(dict(zip(self._names, fields, strict=True)))
+
+    def _event(self, row: dict[str, str]) -> Parsed | Reject:
+        mapping = self._mapping
+        name = mapping.ts or next((name for name in TIME_NAMES if row.get(name)), None)
+        if name is None or not row.get(name):
+            return Reject("no timestamp", "no column of the usual names: name it with --ts")
+        try:
+            ts_ns = to_ns(row[name], _unit(name) if mapping.unit == "auto" else mapping.unit)
+        except ValueError as error:
+            return Reject("unusable timestamp", f"{name}: {error}")
+        kind = text_of(row.get(mapping.event_type or "event_type")) or UNTYPED
+        traces = (mapping.trace,) if mapping.trace else TRACE_FIELDS
+        trace = next((row[field] for field in traces if row.get(field)), None)
+        return Parsed(ts_ns, kind, trace, orjson.dumps(row))
+
+
+def _fields(line: bytes) -> list[str]:
+    text = line.removeprefix(BOM).decode().rstrip("\r")
+    return next(csv.reader([text], strict=True), [])
+
+
+def _unit(name: str) -> str:
+    return next((unit for suffix, unit in _UNITS.items() if name.endswith(suffix)), "auto")
