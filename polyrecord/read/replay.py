@@ -151,7 +151,7 @@ class Replay:
     def _start(self) -> tuple[Steps, Matcher]:
         selection = self._selection
         if self._whole_id_wins:
-            selection = _prefer_exact(self._source, selection, self.explain)
+            selection = prefer_exact(self._source, selection, self.explain)
         shards = self._source.shards(selection, self.explain)
         matcher = Matcher(selection)
         return merge(shards, _siblings(self._source, shards), matcher, self.explain), matcher
@@ -203,7 +203,7 @@ def _siblings(source: Source, shards: list[ShardInfo]) -> list[ShardInfo]:
     return [info for info in source.shards() if info.name.writer in going_back]
 
 
-def _prefer_exact(source: Source, selection: Selection, explain: Explain) -> Selection:
+def prefer_exact(source: Source, selection: Selection, explain: Explain) -> Selection:
     """The selection, made exact when the trace it names is a whole id that was recorded."""
     if selection.trace is None or selection.exact or not TraceQuery(selection.trace).opaque:
         return selection

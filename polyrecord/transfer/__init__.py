@@ -1,0 +1,1 @@
+"""Archive to archive: a selection cut out of one, several merged into one."""
