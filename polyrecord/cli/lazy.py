@@ -21,6 +21,7 @@ COMMANDS: Final[dict[str, tuple[str, str, str]]] = {
     "import": ("import_", "import_command", "Logs and frames of other systems into an archive."),
     "cut": ("transfer", "cut_command", "A selection as a small archive of its own."),
     "merge": ("transfer", "merge_command", "Several archives into one."),
+    "config": ("config_", "config_command", "Settings, and where each comes from."),
 }
 
 

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any, Final, TypeAlias, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias, get_type_hints
 
 import typer
 
@@ -16,6 +16,10 @@ from polyrecord.read.explain import Explain
 from polyrecord.read.selection import Selection
 from polyrecord.read.sources import How, open_source
 from polyrecord.read.where import parse_condition
+from polyrecord.settings.files import settings_file, variables
+
+if TYPE_CHECKING:
+    from polyrecord.settings.load import Settings
 
 Command: TypeAlias = Callable[..., None]
 
@@ -103,22 +107,25 @@ def reading(
 
     The shared options are added to its own, and `--format`, by default the first of `formats`, or `output`.
     """
-    format_option = typer.Option("--format", metavar="|".join(formats), help="How to write the answer.")
     default = output or formats[0]
+    format_option = typer.Option(
+        "--format", metavar="|".join(formats), help="How to write the answer.", show_default=default
+    )
 
     def decorate(function: Command) -> Command:
         @wraps(function)
         def run(**given: Any) -> None:
             shared = {name: given.pop(name) for name in _SHARED}
-            ask = _ask(command, read_output(command, given.pop("output"), formats), **shared)
+            chosen = _output(given.pop("output"), formats, default)
+            ask = _ask(command, read_output(command, chosen, formats), **shared)
             function(ask, **given)
 
         own = [p for name, p in inspect.signature(function).parameters.items() if name != "ask"]
-        last = inspect.Parameter("output", inspect.Parameter.KEYWORD_ONLY, default=default)
+        last = inspect.Parameter("output", inspect.Parameter.KEYWORD_ONLY, default=None)
         keyword = inspect.Parameter.KEYWORD_ONLY
         parameters = [p.replace(kind=keyword) for p in (*own, *_SHARED.values())]
         hints = {**get_type_hints(function, include_extras=True), **_HINTS}
-        hints["output"] = Annotated[str, format_option]
+        hints["output"] = Annotated[str | None, format_option]
         hints.pop("ask", None)
         run.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
             [p.replace(annotation=hints[p.name]) for p in (*parameters, last)]
@@ -135,13 +142,38 @@ def _ask(command: str, output: str, **given: Any) -> Ask:
     conditions = tuple(parse_condition(text) for text in given["where"] or ())
     selection = Selection(since_ns, until_ns, frozenset(given["types"] or ()), where=conditions)
     how = How(given["format_name"], given["ts"], given["type_field"], given["trace_field"])
-    source = open_source(given["root"], given["files"] or (), how)
+    source = open_source(given["root"], given["files"] or (), how, usual=_usual())
     for note in source.notes:
         say(f"note: {note}")
     return Ask(
         command, source, selection, Explain(strict=given["strict"]), output, given["explain"], seconds,
         _words(given, _PLACE), _words(given, _NARROWING),
     )  # fmt: skip
+
+
+def _settings() -> Settings | None:
+    """The settings where there are any: without, nothing is loaded to find out."""
+    if settings_file() is None and not variables():
+        return None
+    from polyrecord.settings.load import load
+
+    return load()
+
+
+def _usual() -> How:
+    """How logs are read that are not ours, where no option says so."""
+    settings = _settings()
+    if settings is None:
+        return How()
+    source = settings.model.source
+    return How(source.format_name, source.ts, source.type_field, source.trace_field)
+
+
+def _output(given: str | None, formats: tuple[str, ...], default: str) -> str:
+    """The format given, else the usual one where the command has it, else its default."""
+    settings = _settings() if given is None else None
+    usual = None if settings is None else settings.model.output.format
+    return given or (usual if usual in formats else None) or default
 
 
 def _words(given: dict[str, Any], names: tuple[str, ...]) -> tuple[str, ...]:

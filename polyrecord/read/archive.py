@@ -12,8 +12,14 @@ from polyrecord.events.routes import EVENTS, STREAMS, TELEMETRY, is_named, strea
 from polyrecord.format.layout import OPEN_DIR, TREES, ShardName, parse_shard_path
 from polyrecord.read.explain import Explain
 from polyrecord.read.selection import Selection
+from polyrecord.settings.root import archive_root
 
 _HINT = "name the directory that holds data/ and logs/ with --root or POLYRECORD_ROOT"
+_FIRST_STEPS = f"""{_HINT}
+    there is none yet? record from Python: EventRecorder("archive").record("note", {{"n": 1}})
+    from any language: your-bot | polyrecord record --root archive
+    to look around first: python -m polyrecord.demo --root demo
+    logs you have already: polyrecord info --file bot.jsonl"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,18 +54,13 @@ class ShardInfo:
         return False
 
 
-def default_root() -> Path:
-    """POLYRECORD_ROOT, else the current directory."""
-    return Path(os.environ.get("POLYRECORD_ROOT") or ".")
-
-
 class Archive:
     """A directory with `data/` and `logs/`. Making one touches no file."""
 
     __slots__ = ("root",)
 
     def __init__(self, root: Path | str | None = None) -> None:
-        self.root = default_root() if root is None else Path(root)
+        self.root = archive_root(root)
 
     def shards(self, selection: Selection | None = None, explain: Explain | None = None) -> list[ShardInfo]:
         """The shards that can hold what is selected, judged by stream and date, by writer and number.
@@ -70,7 +71,7 @@ class Archive:
         counts = explain if explain is not None else Explain()
         found, ignored = self._list(wanted)
         if not found and not self._list(Selection())[0]:
-            raise ArchiveMissing("no recorded events in this directory", path=self.root, hint=_HINT)
+            raise ArchiveMissing("no recorded events in this directory", path=self.root, hint=_FIRST_STEPS)
         counts.shards_found += len(found)
         counts.names_ignored += ignored
         return sorted(found, key=lambda shard: (shard.name.writer, shard.name.stream, shard.name.number))

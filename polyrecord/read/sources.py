@@ -62,8 +62,14 @@ class Listed:
         return frozenset()
 
 
-def open_source(root: Path | str | None = None, files: Sequence[Path] = (), how: How | None = None) -> Source:
-    """What a directory or files are: found out, or forced by `how`.
+def open_source(
+    root: Path | str | None = None,
+    files: Sequence[Path] = (),
+    how: How | None = None,
+    *,
+    usual: How | None = None,
+) -> Source:
+    """What a directory or files are: found out, or forced by `how`; `usual` is for logs that are not ours.
 
     A directory that holds shards of ours is our archive; else it may hold logs of another system. Raises
     ArchiveMissing, UsageError and DataError.
@@ -72,11 +78,15 @@ def open_source(root: Path | str | None = None, files: Sequence[Path] = (), how:
     if files:
         if root is not None:
             raise UsageError("--root and --file exclude each other", hint="give one of them")
-        return _files([Path(file) for file in files], wanted)
+        return _files([Path(file) for file in files], wanted, usual or How())
     archive = Archive(root)
     if wanted.format_name == OURS or (not wanted.is_told and archive.has_shards()):
         return archive
-    logs = _logs_in(archive.root, wanted) if archive.root.is_dir() else None
+    logs = (
+        _logs_in(archive.root, wanted if wanted.is_told else usual or wanted)
+        if archive.root.is_dir()
+        else None
+    )
     if logs is None:
         archive.shards()  # raises, and says what to do
         raise ArchiveMissing("no logs of this kind in this directory", path=archive.root, hint=_hint())
@@ -110,12 +120,12 @@ def _infos(root: Path, logs: Iterable[Log]) -> list[ShardInfo]:
     return [log_info(root, log, taken) for log in logs]
 
 
-def _files(paths: list[Path], how: How) -> Source:
+def _files(paths: list[Path], how: How, usual: How) -> Source:
     """The files as one source: shards and lines of ours as they are, others as logs."""
     if len(paths) == 1 and (how.format_name == OURS or not _is_log(paths[0], how)):
         return SingleFile(paths[0])
     ours = [path for path in paths if how.format_name == OURS or not _is_log(path, how)]
-    logs = [_log(path, how) for path in paths if path not in ours]
+    logs = [_log(path, how if how.is_told else usual) for path in paths if path not in ours]
     own = [info for at, path in enumerate(ours, 1) for info in SingleFile(path, at).shards()]
     infos = own + _infos(Path(), logs)
     notes = () if how.format_name else tuple(f"reading {log.path} as {log.format.summary}" for log in logs)

@@ -24,12 +24,14 @@ from polyrecord.record.buffer import OVERHEAD, Buffer, Item
 from polyrecord.record.current import SCOPE
 from polyrecord.record.encode import as_recorded, check_faithful, rescue
 from polyrecord.record.hotpath import make_record
+from polyrecord.record.options import Options
 from polyrecord.record.outcomes import FlushTicket, RecorderStats
 from polyrecord.record.policy import BlockPolicy, FlushPolicy, Overload, RetryPolicy, RotatePolicy, SyncPolicy
 from polyrecord.record.recorded import DROPPED, RECORDED, Recorded
 from polyrecord.record.session import Session
 from polyrecord.record.typed import TypedHelpers
-from polyrecord.root import archive_root
+from polyrecord.settings.recorder import recorder_settings
+from polyrecord.settings.root import archive_root
 
 
 class EventRecorder(TypedHelpers):
@@ -48,55 +50,65 @@ class EventRecorder(TypedHelpers):
         self,
         root: Path | str | None = None,
         *,
-        buffer_size: int = 1000,
-        flush_interval: float = 1.0,
-        buffer_bytes: int = 64 << 20,
-        block_bytes: int = 256 << 10,
+        buffer_size: int | None = None,
+        flush_interval: float | None = None,
+        buffer_bytes: int | None = None,
+        block_bytes: int | None = None,
         rotate: RotatePolicy | None = None,
         sync: SyncPolicy | None = None,
         retry: RetryPolicy | None = None,
-        overload: Overload | str = Overload.DROP_OLDEST,
-        index_keys: Iterable[str] = (),
+        overload: Overload | str | None = None,
+        index_keys: Iterable[str] | None = None,
         stages: Iterable[str] | None = None,
         bot_id: str | None = None,
-        validate: bool = False,
+        validate: bool | None = None,
         metadata: Mapping[str, Any] | None = None,
         clock: Clock | None = None,
     ) -> None:
         """Say how to record; nothing is opened yet.
 
-        `root`: the archive (default `POLYRECORD_ROOT`, else the current directory). `buffer_size` events or
-        `flush_interval` seconds after the last flush, what is pending goes to the operating system.
-        `buffer_bytes` bounds what waits in memory; beyond it `overload` says what gives way. `index_keys`:
-        paths such as `data.market` whose values find their trace. `stages`: the latency pipeline. `bot_id`
-        goes on every line. `validate`: raise InvalidEvent for events that break their type's schema (tests
-        and development). `metadata`: JSON for the writer's manifest.
+        What is None is taken from the environment and polyrecord.toml (docs/configuration.md), else the
+        default. `root`: the archive (the current directory). `buffer_size` events (1000) or `flush_interval`
+        seconds (1.0) after the last flush, what is pending goes to the operating system. `buffer_bytes`
+        (64 MiB) bounds what waits in memory; beyond it `overload` (`drop_oldest`) says what gives way.
+        `block_bytes` (256 KiB): lines in a block. `index_keys`: paths such as `data.market` whose values find
+        their trace. `stages`: the latency pipeline. `bot_id` goes on every line. `validate`: raise
+        InvalidEvent for events that break their type's schema (tests and development). `metadata`: JSON for
+        the writer's manifest. Raises ConfigError when an option or a setting is wrong.
         """
-        _check_positive(
+        options = Options.of(
+            recorder_settings(),
             buffer_size=buffer_size, flush_interval=flush_interval, buffer_bytes=buffer_bytes,
-            block_bytes=block_bytes,
+            block_bytes=block_bytes, rotate=rotate, sync=sync, overload=overload, index_keys=index_keys,
+            stages=stages, bot_id=bot_id, validate=validate, metadata=metadata,
+        )  # fmt: skip
+        _check_positive(
+            buffer_size=options.buffer_size, flush_interval=options.flush_interval,
+            buffer_bytes=options.buffer_bytes, block_bytes=options.block_bytes,
         )  # fmt: skip
         self.root = archive_root(root)
         self.number = next(_numbers)
         clock = clock or SystemClock()
-        self._stages = None if stages is None else checked_stages(stages)
-        self._envelope = {"bot_id": str(bot_id)} if bot_id is not None else None
+        self._stages = None if options.stages is None else checked_stages(options.stages)
+        self._envelope = {"bot_id": str(options.bot_id)} if options.bot_id is not None else None
         self._mono_ns = clock.mono_ns
-        self._buffer = Buffer(buffer_bytes, Overload(overload))
+        self._buffer = Buffer(options.buffer_bytes, Overload(options.overload))
         self._kept_as_repr = 0
         self._refused = 0
         self._lock = threading.Lock()
         self._started = False
         self._closing: FlushTicket | None = None
         self.record = make_record(
-            self._buffer, clock, self._envelope, check=self._check if validate else None,
+            self._buffer, clock, self._envelope, check=self._check if options.validate else None,
             check_stream=is_stream, rescue=self._rescue, no_room=self._no_room,
         )  # fmt: skip
         self._new_session = partial(
             Session, self.root, self._buffer, clock,
-            flush=FlushPolicy(buffer_size, flush_interval), blocks=BlockPolicy(block_bytes),
-            rotate=rotate or RotatePolicy(), sync=sync or SyncPolicy(), retry=retry or RetryPolicy(),
-            index_keys=tuple(index_keys), manifest={"bot_id": bot_id, "metadata": dict(metadata or {})},
+            flush=FlushPolicy(options.buffer_size, options.flush_interval),
+            blocks=BlockPolicy(options.block_bytes),
+            rotate=options.rotate, sync=options.sync, retry=retry or RetryPolicy(),
+            index_keys=tuple(options.index_keys),
+            manifest={"bot_id": options.bot_id, "metadata": dict(options.metadata)},
         )  # fmt: skip
         self._session = self._new_session()
         _recorders.add(self)

@@ -46,10 +46,12 @@ def test_without_an_archive_it_is_said_how_to_name_one(name: str, tmp_path: Path
         done = run(*call(name), "--root", root)
 
         assert (done.code, done.stdout) == (2, b"")
-        assert done.stderr == (
+        assert done.stderr.startswith(
             f"error: {what}\n  where: {root}\n"
             "  hint: name the directory that holds data/ and logs/ with --root or POLYRECORD_ROOT\n"
         )
+        ways = ("EventRecorder(", "polyrecord record", "polyrecord.demo", "--file bot.jsonl")
+        assert all((way in done.stderr) is root.exists() for way in ways), "only where there is nothing yet"
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,6 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
-from inspect import signature
 from pathlib import Path
 from random import Random
 
@@ -21,6 +20,7 @@ from polyrecord.read.selection import Selection
 from polyrecord.read.tail import follow
 from polyrecord.read.tail.feed import Feed, Positions
 from polyrecord.read.tail.settle import PATIENCE
+from polyrecord.record.options import Options
 from polyrecord.record.policy import RotatePolicy
 from polyrecord.testing import FrozenClock, shard_files, tear
 from polyrecord.times import SECOND
@@ -351,4 +351,4 @@ async def test_code_follows_with_async_for(tmp_path: Path) -> None:
 
 
 def test_patience_is_longer_than_the_usual_flush_interval() -> None:
-    assert signature(EventRecorder).parameters["flush_interval"].default < PATIENCE
+    assert Options().flush_interval < PATIENCE

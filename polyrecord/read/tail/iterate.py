@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Final
 
 from polyrecord.errors import UsageError
-from polyrecord.read.archive import default_root
 from polyrecord.read.event import Event
 from polyrecord.read.explain import Explain
 from polyrecord.read.selection import Selection, read_window
 from polyrecord.read.tail.cursor import Cursor, cursor_path
 from polyrecord.read.tail.feed import Feed, FeedBatch
+from polyrecord.settings.root import archive_root
 
 POLL_SECONDS: Final = 0.15
 
@@ -38,7 +38,7 @@ def follow(
         raise UsageError(f"types is a text: {types!r}", hint=f"types=[{types!r}]")
     since_ns, _ = read_window(since, None, time.time_ns())
     selection = Selection(since_ns, None, frozenset(types or ()), trace)
-    place = default_root() if root is None else Path(root)
+    place = archive_root(root)
     everything = from_start or since is not None
     return Follow(
         place, selection, None if cursor is None else cursor_path(place, cursor), everything=everything

@@ -1,0 +1,115 @@
+"""`polyrecord config`: every setting, its value, and where that comes from."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import orjson
+import typer
+
+from polyrecord.cli.narrate import say
+from polyrecord.cli.output import wants_colour, write
+from polyrecord.errors import NotFound, UsageError
+from polyrecord.settings.files import NAME
+from polyrecord.settings.load import Setting, Settings, load
+
+_FORMATS: Final = ("table", "json")
+
+
+def config_command(
+    key: Annotated[
+        str | None, typer.Argument(metavar="KEY", help="One setting: only its value.", show_default=False)
+    ] = None,
+    check: Annotated[bool, typer.Option("--check", help="Only say whether all is well.")] = False,
+    init: Annotated[
+        bool, typer.Option("--init", help=f"Write a {NAME} with every setting, at its default.")
+    ] = False,
+    output: Annotated[
+        str, typer.Option("--format", metavar="table|json", help="How to write the answer.")
+    ] = "table",
+) -> None:
+    """Every setting, its value and where it comes from.
+
+    Options of a command win over POLYRECORD_... variables, these over polyrecord.toml (POLYRECORD_CONFIG,
+    else the nearest in this directory or above), that over the defaults.
+
+    Exit code 1: there is no such setting; 2: a setting is wrong, or unknown.
+
+    \b
+    Examples:
+      polyrecord config
+      polyrecord config recorder.index_keys
+      polyrecord config --init
+    """
+    if output not in _FORMATS:
+        raise UsageError(f"config has no format {output[:80]!r}", hint=", ".join(_FORMATS))
+    if init:
+        _write_example(Path(NAME))
+        return
+    settings = load()
+    if check:
+        say(f"note: {settings.file or 'no settings file'}: all is well")
+    elif key is not None:
+        write(_shown(_one(settings, key).value).encode() + b"\n")
+    elif output == "json":
+        write(_json(settings))
+    else:
+        write(_table(settings))
+
+
+def _one(settings: Settings, key: str) -> Setting:
+    for setting in settings:
+        if setting.key == key:
+            return setting
+    raise NotFound(f"no setting is called {key[:80]!r}", hint="`polyrecord config` lists all")
+
+
+def _json(settings: Settings) -> bytes:
+    rows = [{"key": s.key, "value": s.value, "origin": s.origin} for s in settings]
+    answer = {"file": settings.file and str(settings.file), "settings": rows}
+    return orjson.dumps(answer, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+
+
+def _shown(value: Any) -> str:
+    return value if isinstance(value, str) else orjson.dumps(value).decode()
+
+
+def _table(settings: Settings) -> bytes:
+    import io
+
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    for name in ("setting", "value", "from"):
+        table.add_column(name, overflow="fold")
+    for setting in settings:
+        style = "dim" if setting.origin == "default" else ""
+        cells = (setting.key, _shown(setting.value), setting.origin)
+        table.add_row(*(Text(_harmless(cell), style=style) for cell in cells))
+    file = io.StringIO()
+    colour = wants_colour()
+    width = max(shutil.get_terminal_size().columns, 60)
+    console = Console(file=file, width=width, force_terminal=colour, no_color=not colour)
+    console.print(Text(f"settings of {settings.file or 'defaults and environment'}", style="bold"))
+    console.print(table)
+    return "".join(f"{line.rstrip()}\n" for line in file.getvalue().splitlines()).encode()
+
+
+def _harmless(text: str) -> str:
+    return "".join(char if char.isprintable() else "\ufffd" for char in text)
+
+
+def _write_example(path: Path) -> None:
+    """A settings file with everything in it, commented out; raises UsageError when there is one."""
+    from polyrecord.settings.example import example
+
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(example())
+    except FileExistsError:
+        raise UsageError("there is a settings file already", path=path) from None
+    say(f"note: {path} is written; every setting in it is at its default")

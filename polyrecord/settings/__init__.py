@@ -1,0 +1,1 @@
+"""polyrecord.toml AND ENVIRONMENT -> VALUES, each with where it comes from."""

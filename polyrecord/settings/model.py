@@ -1,0 +1,71 @@
+"""What may be set: names, types, defaults and words."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Positive: TypeAlias = Annotated[int, Field(gt=0)]
+Seconds: TypeAlias = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Scalar: TypeAlias = bool | int | float | str
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class RecorderSection(_Section):
+    """Options of every EventRecorder that does not give them itself."""
+
+    buffer_size: Positive = Field(default=1000, description="events after which pending ones are flushed")
+    flush_interval: Seconds = Field(default=1.0, description="seconds after which pending events are flushed")
+    buffer_bytes: Positive = Field(default=64 << 20, description="bytes that may wait in memory")
+    overload: Literal["drop_oldest", "drop_newest"] = Field(
+        default="drop_oldest", description="what gives way then"
+    )
+    block_bytes: Positive = Field(default=256 << 10, description="bytes of lines in a block")
+    rotate_bytes: Positive = Field(default=256 << 20, description="bytes after which a shard is sealed")
+    rotate_events: Positive | None = Field(default=None, description="events after which a shard is sealed")
+    rotate_seconds: Seconds | None = Field(default=None, description="seconds after which a shard is sealed")
+    sync: Literal["never", "interval", "flush"] = Field(
+        default="interval", description="when bytes go to the disk"
+    )
+    sync_seconds: Seconds = Field(default=1.0, description="the interval of it, in seconds")
+    index_keys: tuple[str, ...] = Field(
+        default=(), description="paths whose values find their trace, as data.market"
+    )
+    stages: tuple[str, ...] | None = Field(default=None, description="the latency pipeline, in order")
+    bot_id: str | None = Field(default=None, description="written on every line")
+    check: bool = Field(
+        default=False, alias="validate", description="raise for events that break their schema"
+    )
+    metadata: dict[str, Scalar] = Field(default={}, description="said once, in the manifest of each session")
+
+
+class SourceSection(_Section):
+    """How logs of other systems are read that lie here."""
+
+    format_name: str | None = Field(
+        default=None, alias="from", description="what wrote them, as --from has it"
+    )
+    ts: str | None = Field(default=None, description="where the time is, FIELD[:UNIT]")
+    type_field: str | None = Field(default=None, description="where the event type is")
+    trace_field: str | None = Field(default=None, description="where the trace id is")
+
+
+class OutputSection(_Section):
+    """How commands answer unless they are told."""
+
+    format: Literal["table", "json", "csv"] | None = Field(
+        default=None, description="for the commands that have it"
+    )
+
+
+class Model(_Section):
+    """The whole of polyrecord.toml."""
+
+    root: str | None = Field(default=None, description="the archive; relative to this file")
+    recorder: RecorderSection = RecorderSection()
+    source: SourceSection = SourceSection()
+    output: OutputSection = OutputSection()
