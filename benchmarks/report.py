@@ -24,6 +24,9 @@ the start of a Python process.""",
 
 Blocks are inflated one after the other; ripgrep has a second process for that. See
 [decision 4](decisions/0004-searching-text.md).""",
+    "stdin.py": """## Recording a pipe
+
+Whole processes, start included. See [decision 3](decisions/0003-recording-a-pipe.md).""",
     "size.py": """## What the index costs in bytes
 
 Every trace costs four bytes in the header of each block it is in, every order id four more: little

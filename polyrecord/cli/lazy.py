@@ -16,6 +16,7 @@ COMMANDS: Final[dict[str, tuple[str, str, str]]] = {
     "grep": ("search", "grep_command", "Events whose line holds a text."),
     "tail": ("tail_", "tail_command", "The last events, and those to come."),
     "replay": ("stories", "replay_command", "The recorded lines, byte for byte, in order."),
+    "sql": ("sql_", "sql_command", "Questions in SQL: one, or at a prompt."),
     "info": ("stories", "info_command", "What there is: streams, shards, types, counts."),
     "record": ("record_", "record_command", "JSON lines on a pipe become recorded events."),
     "import": ("import_", "import_command", "Logs and frames of other systems into an archive."),

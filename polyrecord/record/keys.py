@@ -70,8 +70,9 @@ class ValueKeys:
     def find(self, payload: bytes, envelope: Mapping[str, str] | None) -> list[int]:
         """The value keys of an event from its encoded data, LINE_END included, and its envelope fields."""
         keys = [value_key(envelope[name]) for name in self._envelope if name in envelope] if envelope else []
-        if any(needle in payload for needle in self._needles):
-            keys += self._in_data(payload[: -len(LINE_END)])
+        for needle in self._needles:  # a loop: any() over a generator costs 0.3 us an event
+            if needle in payload:
+                return keys + self._in_data(payload[: -len(LINE_END)])
         return keys
 
     def _in_data(self, data: bytes) -> list[int]:

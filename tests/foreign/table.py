@@ -11,21 +11,23 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
+from tests.foreign.days import metastacker_day, polyarb_day, polytraders_day, trace_of
+
 COMMANDS = ("info", "replay", "grep", "sql", "summarize", "edge", "trace", "import")
-NOTHING = "–"
+NOTHING = "-"
 
 
 @dataclass(frozen=True)
 class Case:
-    """A log, how it is named on the command line, and shell commands that count in it without any help of ours.
+    """A log, how it is named on the command line, and shell commands that count in it without our help.
 
-    `events` prints the number of events, `text` is what is searched for and `found` prints how many lines have
-    it; `stage` is a stage of latency and `measured` prints its values; `decisions` prints the net edge of each
-    decision, `trace` a trace id and `traced` the number of its events. Without one the column is empty.
+    `events` prints the number of events, `text` is what is searched for and `found` prints how many lines
+    have it; `stage` is a stage of latency and `measured` prints its values; `decisions` prints the net edge
+    of each decision, `trace` a trace id and `traced` the number of its events. Without, a column is empty.
     """
 
     name: str
@@ -68,6 +70,60 @@ class Row:
     cells: list[Cell] = field(default_factory=list)
 
 
+def generated_cases(folder: Path) -> Iterator[Case]:
+    """A day of each system whose layout is known."""
+    arb, bandit, traders = folder / "polyarb", folder / "metastacker", folder / "polytraders"
+    polyarb_day(arb)
+    metastacker_day(bandit)
+    polytraders_day(traders)
+    metrics = f"find {arb}/logs -name 'metrics*' | sort | xargs zcat -f"
+    yield Case(
+        "PolyArb-X, a generated day", ("--root", str(arb)), f"{_all_of(arb)} | wc -l",
+        "atomic", f"{_all_of(arb)} | grep -c -F atomic",
+        "risk_to_send_ms", f"{metrics} | jq '.risk_to_send_ms | values'",
+        f"zcat -f {arb}/logs/telemetry.jsonl | jq -r 'select(.event_type == \"risk_passed\").data.net_edge'",
+        "risk_passed", trace_of(7), f"{_all_of(arb)} | grep -c {trace_of(7)}",
+    )  # fmt: skip
+    yield Case(
+        "MetaStackerBandit, a generated day", ("--root", str(bandit)), f"{_all_of(bandit)} | wc -l",
+        "HOLD", f"{_all_of(bandit)} | grep -c -F HOLD",
+    )  # fmt: skip
+    yield Case(
+        "Polytraders, a generated day", ("--root", str(traders)), f"{_all_of(traders)} | wc -l",
+        "WARN", f"{_all_of(traders)} | grep -c -F WARN",
+        decisions=f"{_all_of(traders)} | jq -r 'select(.decision).decision | \"null\"'",
+        trace=trace_of(9), traced=f"{_all_of(traders)} | grep -c {trace_of(9).replace('-', '')}",
+    )  # fmt: skip
+
+
+def cases_of(data: Path) -> Iterator[Case]:
+    """The recordings of a folder that are logs: each file, as far as it is there."""
+    for place, text, count in _RECORDINGS:
+        for path in sorted(data.glob(place)):
+            found = f"zcat -f {path} | grep -c -F {text}" if text else ""
+            name = f"{path.parent.name}/{path.name}"
+            yield Case(name, ("--file", str(path)), f"zcat -f {path} | {count}", text, found)
+
+
+_OTLP: Final = (
+    "jq '[.resourceSpans[]?.scopeSpans[]?.spans[]?, .resourceLogs[]?.scopeLogs[]?.logRecords[]?,"
+    " .resourceMetrics[]?.scopeMetrics[]?.metrics[]?] | length' | jq -s add"
+)
+# where, a text to look for unless a line may be several events, and what counts the events
+_RECORDINGS: Final = (
+    ("pm_bot_0xcyda/*.jsonl", "btc-updown-5m-1776550200", "jq -s length"),
+    ("pm_tickscope/*.gz", "LAST_TRADE", "jq -s length"),
+    ("hftbacktest_raw/*.gz", "trade", "wc -l"),
+    ("cryptofeed_raw/*.gz", "trade", "wc -l"),
+    ("ccapi_gemini/*.csv.gz", "2279.63", "tail -n +2 | grep -c ^"),
+    ("otlp/*.jsonl.gz", "", _OTLP),
+)
+
+
+def _all_of(root: Path) -> str:
+    return f"find {root} -type f | sort | xargs zcat -f"
+
+
 def rows_of(cases: Iterable[Case], tell: Callable[[str], None] = lambda _: None) -> list[Row]:
     """A row for each case."""
     rows = []
@@ -105,7 +161,11 @@ def _found_as(case: Case) -> str:
     """What the log was taken for, as said on stderr."""
     told = ours("info", *case.place).stderr.decode().splitlines()
     note = next((line for line in told if line.startswith("note: reading ")), "")
-    return note.rpartition(" as ")[2] if " as " in note else note.removeprefix("note: reading ").partition(" in ")[0]
+    return (
+        note.rpartition(" as ")[2]
+        if " as " in note
+        else note.removeprefix("note: reading ").partition(" in ")[0]
+    )
 
 
 def _cells(case: Case) -> Iterator[Cell]:
@@ -114,13 +174,22 @@ def _cells(case: Case) -> Iterator[Cell]:
     yield Cell(sum(row["events"] for row in info["shards"]), events)
     in_place = ours("replay", *case.place).stdout
     yield Cell(in_place.count(b"\n"), events)
-    grepped = ours("grep", "-c", "-F", case.text, *case.place, check=False).stdout
-    yield Cell(int(grepped), int(shell(case.found)))
-    yield Cell(int(ours("sql", "select count(*) from events", *case.place, "--format", "csv").stdout.split()[-1]), events)
+    yield _grep(case)
+    yield Cell(
+        int(ours("sql", "select count(*) from events", *case.place, "--format", "csv").stdout.split()[-1]),
+        events,
+    )
     yield _latency(case)
     yield _edge(case)
     yield _trace(case)
     yield _imported(case, in_place)
+
+
+def _grep(case: Case) -> Cell:
+    if not case.text:
+        return Cell()
+    counted = ours("grep", "-c", "-F", case.text, *case.place, check=False).stdout
+    return Cell(int(counted), int(shell(case.found)))
 
 
 def _latency(case: Case) -> Cell:
@@ -130,7 +199,9 @@ def _latency(case: Case) -> Cell:
     answer = json.loads(ours("summarize", *case.place, "--format", "json").stdout)
     (row,) = [row for row in answer["stages"] if row["stage"] == case.stage]
     values = np.array(shell(case.measured).split(), dtype=float)
-    return Cell(f"{row['count']:,}, p99 {row['p99']:.6g}", f"{len(values):,}, p99 {np.quantile(values, 0.99):.6g}")
+    return Cell(
+        f"{row['count']:,}, p99 {row['p99']:.6g}", f"{len(values):,}, p99 {np.quantile(values, 0.99):.6g}"
+    )
 
 
 def _edge(case: Case) -> Cell:
@@ -139,9 +210,7 @@ def _edge(case: Case) -> Cell:
         return Cell()
     from decimal import Decimal
 
-    answer = json.loads(
-        ours("edge", *case.place, "--type", case.decision_type, "--format", "json").stdout
-    )
+    answer = json.loads(ours("edge", *case.place, "--type", case.decision_type, "--format", "json").stdout)
     groups = answer["groups"]
     net = sum((Decimal(group["net"]) for group in groups), Decimal(0))
     amounts = shell(case.decisions).split()
@@ -164,7 +233,11 @@ def _imported(case: Case, in_place: bytes) -> Cell:
         ours("import", *files, "--root", root)
         replayed = ours("replay", "--root", root).stdout
     if len(files) == 1 and "--file" in case.place:
-        return Cell(_digest(replayed), _digest(in_place)) if replayed != in_place else Cell(in_place.count(b"\n"), replayed.count(b"\n"))
+        return (
+            Cell(_digest(replayed), _digest(in_place))
+            if replayed != in_place
+            else Cell(in_place.count(b"\n"), replayed.count(b"\n"))
+        )
     mine, theirs = _without_seq(replayed), _without_seq(in_place)
     return Cell(len(mine), len(theirs)) if mine == theirs else Cell("other events", len(theirs))
 

@@ -1,0 +1,150 @@
+"""Events as they arrive from one thread: numbered there at once, compressed and written by another.
+
+No buffer and no drain, as EventRecorder has them: whoever hands events over can wait, so nothing is ever
+dropped. The caller looks at `full` before it takes more in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from polyrecord.clock import Clock
+from polyrecord.events.routes import TELEMETRY
+from polyrecord.format.layout import check_stream
+from polyrecord.record.blocks import DAY_NS
+from polyrecord.record.buffer import LINE_END, OVERHEAD
+from polyrecord.record.identity import new_writer_id, session_manifest, write_manifest
+from polyrecord.record.numbering import Numbering
+from polyrecord.record.outcomes import FlushTicket
+from polyrecord.record.policy import BlockPolicy, RetryPolicy, RotatePolicy, SyncPolicy
+from polyrecord.record.shards import ShardSet
+from polyrecord.record.timeline import ClockStep, Timeline
+from polyrecord.record.writer import Tick, Writer
+from polyrecord.times import SECOND, format_ts
+
+_MAX_BACKLOG = 16 << 20  # bytes of lines handed to the writer and not yet written
+
+
+class Intake:
+    """One session of kind `recorder` that one thread feeds; makes no file before the first event."""
+
+    def __init__(
+        self,
+        root: Path,
+        clock: Clock,
+        *,
+        flush_seconds: float = 1.0,
+        stream: str | None = None,
+        bot_id: str | None = None,
+        index_keys: Iterable[str] = (),
+        rotate: RotatePolicy | None = None,
+        sync: SyncPolicy | None = None,
+        retry: RetryPolicy | None = None,
+        manifest: Mapping[str, Any] | None = None,
+    ) -> None:
+        """`flush_seconds` after it came, an event goes to the operating system. Raises UsageError."""
+        started = clock.wall_ns()
+        self.writer = new_writer_id(started)
+        self._root = root
+        self._clock = clock
+        self._stream = None if stream is None else check_stream(stream)
+        self._bot = {} if bot_id is None else {"bot_id": bot_id}
+        self._flush_ns = round(flush_seconds * SECOND)
+        rotate, sync = rotate or RotatePolicy(), sync or SyncPolicy()
+        self._shards = ShardSet(root, self.writer, rotate, clock.mono_ns, self._write_manifest)
+        self._writer = Writer(
+            self._shards, clock, sync, retry or RetryPolicy(), lambda _: None, self._write_end
+        )
+        self._numbering = Numbering(self._writer.write, BlockPolicy(), index_keys)
+        self._timeline = Timeline(clock)
+        self._ts, self._ts_text = 0, ""
+        self._oldest_ns = 0  # monotonic time of the oldest event not yet cut
+        self._ticked_ns = clock.mono_ns()
+        options = {"index_keys": list(self._numbering.declared_paths), "sync": sync, "rotate": rotate}
+        options |= {"flush": {"seconds": flush_seconds}, "bot_id": bot_id, **(manifest or {})}
+        self._manifest = session_manifest(self.writer, started, options)
+        self._writer.start()
+
+    @property
+    def full(self) -> bool:
+        """Whether so much waits to be written that nothing more may be taken in."""
+        return self._writer.backlog >= _MAX_BACKLOG
+
+    @property
+    def waiting(self) -> int:
+        """Events taken in and not yet written."""
+        return self._numbering.kept - self._shards.events
+
+    @property
+    def trouble(self) -> str | None:
+        """Why writing fails at the moment; what waits is tried again and again."""
+        return self._writer.last_error
+
+    @property
+    def stored_bytes(self) -> int:
+        """Size of what was written, compressed."""
+        return self._shards.bytes
+
+    @property
+    def shards(self) -> list[Path]:
+        """What was sealed."""
+        return self._shards.sealed
+
+    def arrive(self) -> None:
+        """The events that follow have arrived now."""
+        mono = self._clock.mono_ns()
+        step = self._timeline.check()
+        self._ts = self._timeline.stamp(mono)
+        self._ts_text = self._timeline.text(self._ts)
+        if not self._numbering.pending:
+            self._oldest_ns = mono
+        if step is not None:
+            payload = orjson.dumps(_clock_step(step)) + LINE_END
+            self._numbering.add(self._ts, self._ts_text, "clock_step", payload, stream=TELEMETRY)
+
+    def add(
+        self, event_type: str, data: bytes, trace_id: str | None, envelope: Mapping[str, str] | None
+    ) -> None:
+        """Take the next event; `data` is one JSON value."""
+        fields = {**self._bot, **envelope} if envelope else self._bot
+        charge = len(data) + OVERHEAD
+        self._numbering.add(
+            self._ts, self._ts_text, event_type, data + LINE_END, trace_id, fields, self._stream, charge
+        )
+
+    def keep_time(self) -> float:
+        """Do what time asks for; returns the seconds until it asks again."""
+        now = self._clock.mono_ns()
+        if self._numbering.pending and now - self._oldest_ns >= self._flush_ns:
+            self._numbering.cut()
+        if now - self._ticked_ns >= SECOND and not self.full and self.trouble is None:
+            self._ticked_ns = now
+            self._writer.order(Tick(self._timeline.wall(now) // DAY_NS))
+        if not self._numbering.pending:
+            return 1.0
+        return min(1.0, (self._oldest_ns + self._flush_ns - now) / SECOND)
+
+    def close(self) -> FlushTicket:
+        """Write and seal everything; the ticket says how it went. A failing disk is waited for so long."""
+        ticket = FlushTicket(closing=True)
+        self._numbering.cut()
+        self._writer.hasten()
+        self._writer.order(ticket)
+        return ticket
+
+    def _write_manifest(self) -> None:
+        write_manifest(self._root, self.writer, self._manifest)
+
+    def _write_end(self) -> None:
+        if self._shards.events:
+            self._manifest["ended"] = format_ts(self._clock.wall_ns())
+            self._write_manifest()
+
+
+def _clock_step(step: ClockStep) -> dict[str, Any]:
+    direction = "back" if step.offset_ns < 0 else "forward"
+    return {"offset_ns": step.offset_ns, "direction": direction, "wall_ts": format_ts(step.wall_ns)}
