@@ -53,7 +53,7 @@ def answer_with(ask: Ask, answer: Any) -> None:
     """The answer in the format asked for; its coverage on stderr where CSV has no place for it."""
     write(_RENDERERS[ask.output](answer))
     if ask.output == "csv":
-        tell_coverage(answer.coverage)
+        tell_coverage(getattr(answer, "report", answer).coverage)
 
 
 def finish(ask: Ask, *, unreadable: int = 0) -> None:
@@ -66,6 +66,7 @@ def finish(ask: Ask, *, unreadable: int = 0) -> None:
 
 
 def _table(answer: Any) -> bytes:
+    import polyrecord.report.render.groups  # noqa: F401  # teaches the renderer
     from polyrecord.report.render.as_table import to_table
 
     width = shutil.get_terminal_size().columns
@@ -83,12 +84,18 @@ def wants_colour() -> bool:
 
 
 def _json(answer: Any) -> bytes:
+    from polyrecord.report.edge import EdgeByGroup
     from polyrecord.report.render.as_json import to_json
 
+    if isinstance(answer, EdgeByGroup):
+        from polyrecord.report.render.groups import edge_document
+
+        return edge_document(answer, to_json(answer.report))
     return to_json(answer)
 
 
 def _csv(answer: Any) -> bytes:
+    import polyrecord.report.render.groups  # noqa: F401  # teaches the renderer
     from polyrecord.report.render.as_csv import to_csv
 
     return to_csv(answer)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 import typer
 
-from polyrecord.cli.narrate import tell_empty, tell_unreadable
+from polyrecord.cli.narrate import say, tell_empty, tell_unreadable
 from polyrecord.cli.options import Ask
 from polyrecord.cli.output import answer_with, finish
 from polyrecord.cli.reading import reading
@@ -15,42 +15,73 @@ from polyrecord.errors import UsageError
 from polyrecord.report.question import Question
 
 _LATENCY, _DECISION = "latency", "decision"
+By: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FIELD",
+        help="In groups: strategy, bot_id, token_id, minute, hour, date, or any other field of the events.",
+    ),
+]
 
 
 @reading("summarize")
 def summarize_command(
     ask: Ask,
+    by: By = None,
     as_csv: Annotated[bool, typer.Option("--csv", help="The same as --format csv.")] = False,
 ) -> None:
     """Where the latency went: per stage count, min, avg, max, p50, p95, p99, p99.9 and the worst traces.
 
     Percentiles are interpolated linearly. Missing and negative latencies are counted apart. Latency events
-    are of the type latency; --type names others that have members ending in _ms.
+    are of the type latency; --type names others that have members ending in _ms. A field that no latency
+    event has, --by takes from other events of the same traces.
 
-    Example: polyrecord summarize --window 300
+    \b
+    Examples:
+      polyrecord summarize --window 300
+      polyrecord summarize --by strategy --since today
+      polyrecord summarize --file logs/metrics.jsonl --csv
     """
-    from polyrecord.report.latency import summarize
+    from polyrecord.report.latency import summarize, summarize_by
 
     ask = _of_types(_with_csv(ask) if as_csv else ask, _LATENCY)
-    answer = summarize(Question(ask.source, ask.selection, ask.explain))
-    answer_with(ask, answer)
-    _close(ask, answer.events, answer.unreadable)
+    question = Question(ask.source, ask.selection, ask.explain)
+    if by is None:
+        answer = summarize(question)
+        answer_with(ask, answer)
+        _tell_unmeasured(ask, answer.events, bool(answer.stages))
+        _close(ask, answer.events, answer.unreadable)
+        return
+    grouped = summarize_by(question, by)
+    answer_with(ask, grouped)
+    if grouped.by_trace:
+        say(f"note: no latency event has {by}: it was taken from other events of the same traces")
+    _tell_left_out(grouped.left_out)
+    _close(ask, grouped.events, grouped.unreadable)
 
 
 @reading("edge")
-def edge_command(ask: Ask) -> None:
+def edge_command(ask: Ask, by: By = None) -> None:
     """Where the edge went: exact sums of gross, costs and net by strategy and decision, and why not.
 
-    Decisions are events of the type decision; --type names others with the same members.
+    Decisions are events of the type decision; --type names others with the same members. With --by another
+    field takes the place of the strategy.
 
-    Example: polyrecord edge --since today
+    \b
+    Examples:
+      polyrecord edge --since today
+      polyrecord edge --by hour --where strategy=atomic
+      polyrecord edge --root polyarb --type risk_passed
     """
-    from polyrecord.report.edge import break_down
+    from polyrecord.report.edge import BY, break_down_by
 
     ask = _of_types(ask, _DECISION)
-    answer = break_down(Question(ask.source, ask.selection, ask.explain))
-    answer_with(ask, answer)
-    _close(ask, answer.events, answer.unreadable)
+    answer = break_down_by(Question(ask.source, ask.selection, ask.explain), by or BY)
+    answer_with(ask, answer.report if by is None else answer)
+    if answer.others:
+        say(f"note: {answer.others:,} events have neither a decision nor an amount and were left out")
+    _tell_left_out(answer.left_out)
+    _close(ask, answer.report.events + answer.others, answer.report.unreadable)
 
 
 def _with_csv(ask: Ask) -> Ask:
@@ -64,6 +95,17 @@ def _of_types(ask: Ask, usual: str) -> Ask:
     types = ask.selection.types or frozenset({usual})
     streams = ask.source.streams_of(types)
     return replace(ask, selection=replace(ask.selection, types=types, streams=streams))
+
+
+def _tell_unmeasured(ask: Ask, events: int, measured: bool) -> None:
+    if events and not measured:
+        types = " or ".join(sorted(ask.selection.types))
+        say(f"note: none of these {types} events has a member ending in _ms")
+
+
+def _tell_left_out(count: int) -> None:
+    if count:
+        say(f"note: {count:,} events are in smaller groups than the thousand shown and were left out")
 
 
 def _close(ask: Ask, events: int, unreadable: int) -> None:

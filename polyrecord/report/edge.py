@@ -10,11 +10,13 @@ from typing import Any, Final, TypeAlias
 
 from polyrecord.report.engine import Row, engine_over
 from polyrecord.report.exact import exact_sum, quotient, read_amount, with_digits
+from polyrecord.report.grouping import group_lines
 from polyrecord.report.question import Coverage, Question, Window
 
 PARTS: Final = ("gross", "fees", "slippage", "gas", "latency_buffer", "net")
 COSTS: Final = PARTS[1:-1]
 ACCEPT: Final = "ACCEPT"
+BY: Final = "strategy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,13 +97,32 @@ class EdgeReport:
     unreadable: int
 
 
+@dataclass(frozen=True, slots=True)
+class EdgeByGroup:
+    """The same by another field than the strategy: what is called strategy in a row is that field's value.
+
+    `left_out` events are in groups beyond the thousand largest, `others` are no decisions.
+    """
+
+    by: str
+    report: EdgeReport
+    left_out: int
+    others: int
+
+
 def break_down(question: Question) -> EdgeReport:
     """The edge breakdown of the selected events."""
-    answer = edge_of(question.chunks())
-    return EdgeReport(
+    return break_down_by(question, BY).report
+
+
+def break_down_by(question: Question, field: str) -> EdgeByGroup:
+    """The edge breakdown of the selected events by any field."""
+    answer = edge_of(question.chunks(), field)
+    report = EdgeReport(
         question.window, question.coverage(), answer.groups, answer.strategies, answer.reasons,
         answer.events, answer.unreadable,
     )  # fmt: skip
+    return EdgeByGroup(field, report, answer.left_out, answer.others)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,18 +134,33 @@ class EdgeAnswer:
     reasons: tuple[RejectReason, ...]
     events: int
     unreadable: int
+    left_out: int = 0
+    others: int = 0
 
 
-def edge_of(chunks: Iterable[bytes]) -> EdgeAnswer:
-    """The edge breakdown of lines of decision events, each ended by a line feed."""
+def edge_of(chunks: Iterable[bytes], field: str = BY) -> EdgeAnswer:
+    """The edge breakdown of the decisions among event lines, each ended by a line feed."""
     with engine_over(chunks) as engine:
-        events, unreadable = engine.counts
+        lines, unreadable = engine.counts
+        found = group_lines(engine, field)
+        values = {group.number: group.value for group in found.groups}
         parts: dict[_Key, dict[str, Row]] = defaultdict(dict)
-        for strategy, decision, part, *row in engine.ask("edge"):
-            parts[strategy, decision][part] = tuple(row)
-        groups = tuple(_group(key, rows) for key, rows in parts.items())
-        reasons = tuple(RejectReason(*row) for row in engine.ask("reasons"))
-    return EdgeAnswer(groups, _rates(groups), reasons, events, unreadable)
+        for number, decision, part, *row in engine.ask("edge"):
+            parts[values[number], decision][part] = tuple(row)
+        groups = tuple(_group(key, parts[key]) for key in sorted(parts, key=_in_order))
+        rejected = [(values[number], reason, count) for number, reason, count in engine.ask("reasons")]
+    reasons = tuple(RejectReason(*row) for row in sorted(rejected, key=_commonest))
+    events = sum(group.count for group in groups)
+    others = lines - events - found.left_out
+    return EdgeAnswer(groups, _rates(groups), reasons, events, unreadable, found.left_out, others)
+
+
+def _in_order(key: _Key) -> tuple[object, ...]:
+    return tuple((part is None, part or "") for part in key)
+
+
+def _commonest(row: tuple[str | None, str | None, int]) -> tuple[object, ...]:
+    return (-row[2], *_in_order(row[:2]))
 
 
 _Key: TypeAlias = tuple[str | None, str | None]

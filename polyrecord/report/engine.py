@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from importlib import resources
-from tempfile import TemporaryDirectory
 from typing import Any, TypeAlias
 
 from polyrecord.errors import DataError
-from polyrecord.report.feed import line_file
+from polyrecord.report.sandbox import open_box
 
 Row: TypeAlias = tuple[Any, ...]
 
@@ -45,23 +44,12 @@ def engine_over(chunks: Iterable[bytes]) -> Iterator[Engine]:
 
     Once open it can read no file, reach no network and change none of its settings: no line can make it.
     """
-    import duckdb
-
-    with (
-        line_file(chunks) as lines,
-        TemporaryDirectory(prefix="polyrecord-") as spill,
-        duckdb.connect(":memory:") as connection,
-    ):
-        # What does not fit into memory goes here; by default it would go into the current directory.
-        connection.execute("set temp_directory = $spill", {"spill": spill})
-        connection.execute("set autoinstall_known_extensions = false")
-        connection.execute("set autoload_known_extensions = false")
-        connection.execute("set enable_progress_bar = false")
-        connection.execute("set allowed_paths = $paths", {"paths": [lines.path]})
-        connection.execute("set enable_external_access = false")
-        connection.execute("set lock_configuration = true")
-        engine = Engine(connection)
-        engine.ask("lines", path=lines.path, longest=lines.longest)
+    with open_box() as box:
+        for chunk in chunks:
+            box.lines.add(chunk)
+        engine = Engine(box.connection)
+        engine.ask("lines", path=box.lines.path, longest=box.lines.longest)
+        box.lines.clear()
         yield engine
 
 

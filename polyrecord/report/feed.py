@@ -8,31 +8,47 @@ import re
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 _LEAST_OBJECT = 16 << 20  # DuckDB's own default
 
 
-@dataclass(frozen=True, slots=True)
 class LineFile:
-    """Where the lines are, and how many bytes the longest of them has at most."""
+    """A file to be filled with chunks of whole lines, read, and filled again."""
 
-    path: str
-    longest: int
+    __slots__ = ("_descriptor", "longest", "path", "size")
+
+    def __init__(self, descriptor: int, path: str) -> None:
+        """`longest` is how many bytes the longest line has at most, `size` how many are in the file."""
+        self._descriptor, self.path = descriptor, path
+        self.size = 0
+        self.longest = _LEAST_OBJECT
+
+    def add(self, chunk: bytes) -> None:
+        """Append whole lines."""
+        view = memoryview(mended(chunk))
+        while view:
+            written = os.pwrite(self._descriptor, view, self.size)
+            self.size += written
+            view = view[written:]
+        if len(chunk) > self.longest:
+            self.longest = max(self.longest, *map(len, chunk.split(b"\n")))
+
+    def clear(self) -> None:
+        """Empty it: whoever reads it now finds nothing."""
+        os.ftruncate(self._descriptor, 0)
+        self.size = 0
 
 
 @contextmanager
-def line_file(chunks: Iterable[bytes]) -> Iterator[LineFile]:
+def line_file(chunks: Iterable[bytes] = ()) -> Iterator[LineFile]:
     """A file of these chunks of whole lines; it is gone when the context ends."""
     descriptor, path = _create()
     try:
-        longest = _LEAST_OBJECT
+        file = LineFile(descriptor, path)
         for chunk in chunks:
-            _write(descriptor, mended(chunk))
-            if len(chunk) > longest:
-                longest = max(longest, *map(len, chunk.split(b"\n")))
-        yield LineFile(path, longest)
+            file.add(chunk)
+        yield file
     finally:
         os.close(descriptor)
         if not path.startswith("/proc/"):
@@ -48,12 +64,6 @@ def _create() -> tuple[int, str]:
             return descriptor, path
         os.close(descriptor)
     return tempfile.mkstemp(prefix="polyrecord-", suffix=".jsonl")
-
-
-def _write(descriptor: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(descriptor, view) :]
 
 
 def mended(chunk: bytes) -> bytes:

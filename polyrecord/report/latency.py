@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from polyrecord.events.stages import DEFAULT_STAGES, END_TO_END
-from polyrecord.report.engine import Engine, engine_over
+from polyrecord.report.engine import Engine, Row, engine_over
+from polyrecord.report.grouping import group_lines
 from polyrecord.report.question import Coverage, Question, Window
 from polyrecord.report.stages import declared_stages
 
@@ -49,6 +50,68 @@ class LatencySummary:
     unreadable: int
 
 
+@dataclass(frozen=True, slots=True)
+class LatencyGroup:
+    """The latency events with one value of the field; None where they have none."""
+
+    value: str | None
+    events: int
+    stages: tuple[StageLatency, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LatencyByGroup:
+    """The latency of every stage for each value of a field, in the order of the values.
+
+    `left_out` events are in groups beyond the thousand largest; `by_trace` says that other events of the same
+    traces have the field, not the latency events.
+    """
+
+    window: Window
+    coverage: Coverage
+    by: str
+    by_trace: bool
+    groups: tuple[LatencyGroup, ...]
+    events: int
+    unreadable: int
+    left_out: int
+
+
+def summarize_by(question: Question, field: str) -> LatencyByGroup:
+    """The latency summary of the selected events, group by group."""
+    declared = declared_stages(question.source, question.selection)
+    with engine_over(question.chunks()) as engine:
+        events, unreadable = engine.counts
+        names = in_order([name for (name,) in engine.ask("stages")], declared)
+        groups = group_lines(engine, field, question)
+        measured = _measured(engine, names)
+        rows = tuple(
+            LatencyGroup(
+                group.value,
+                group.events,
+                tuple(_of_group(names, measured.get(group.number, {}), group.events)),
+            )
+            for group in groups.groups
+        )
+    return LatencyByGroup(
+        question.window,
+        question.coverage(),
+        field,
+        groups.by_trace,
+        rows,
+        events,
+        unreadable,
+        groups.left_out,
+    )
+
+
+def _of_group(names: list[str], measured: Mapping[int, Row], events: int) -> Iterable[StageLatency]:
+    """The stages that were measured in a group."""
+    for place, name in enumerate(names):
+        if place in measured:
+            yield _stage(name, measured[place], events)
+
+
 def summarize(question: Question) -> LatencySummary:
     """The latency summary of the selected events."""
     declared = declared_stages(question.source, question.selection)
@@ -73,15 +136,22 @@ def in_order(found: Iterable[str], declared: Sequence[str]) -> list[str]:
 
 
 def _stages(engine: Engine, names: list[str], events: int) -> Iterable[StageLatency]:
-    if not names:
-        return
-    rows = engine.ask("latency", pointers=[_pointer(name) for name in names], worst=WORST)
-    measured = {place: row for place, *row in rows}
+    measured = _measured(engine, names).get(0, {})
     for place, name in enumerate(names):
         yield _stage(name, measured.get(place, _NOT_MEASURED), events)
 
 
-_NOT_MEASURED: Final = [0, 0, None, None, None, None, None]
+def _measured(engine: Engine, names: list[str]) -> Mapping[int, Mapping[int, Row]]:
+    """What was measured, by group and by the stage's place among the names."""
+    found: dict[int, dict[int, Row]] = {}
+    if names:
+        rows = engine.ask("latency", pointers=[_pointer(name) for name in names], worst=WORST)
+        for group, place, *row in rows:
+            found.setdefault(group, {})[place] = tuple(row)
+    return found
+
+
+_NOT_MEASURED: Final = (0, 0, None, None, None, None, None)
 
 
 def _stage(name: str, row: Sequence[Any], events: int) -> StageLatency:

@@ -22,7 +22,7 @@ def to_csv(answer: object) -> bytes:
 
 @to_csv.register
 def _summary(answer: LatencySummary) -> bytes:
-    return _table(_names(StageLatency), (_values(row) for row in answer.stages))
+    return table_of(_names(StageLatency), (_values(row) for row in answer.stages))
 
 
 @to_csv.register
@@ -38,19 +38,19 @@ def _edge(answer: EdgeReport) -> bytes:
         ]
         for group in answer.groups
     )
-    return _table([*plain, *means, *shares], rows)
+    return table_of([*plain, *means, *shares], rows)
 
 
 @to_csv.register
 def _trace(answer: TraceReport) -> bytes:
     names = [name for name in _names(TraceEvent) if name != "line"]
     rows = ([getattr(event, name) for name in names] for event in answer.events)
-    return _table(names, rows, of_json=frozenset({names.index("data")}))
+    return table_of(names, rows, of_json=frozenset({names.index("data")}))
 
 
 @to_csv.register
 def _info(answer: ArchiveInfo) -> bytes:
-    return _table(_names(ShardRow), (_values(row) for row in answer.shards))
+    return table_of(_names(ShardRow), (_values(row) for row in answer.shards))
 
 
 def _names(kind: type) -> list[str]:
@@ -62,9 +62,10 @@ def _values(row: object) -> list[Any]:
     return [getattr(row, name) for name in _names(type(row))]
 
 
-def _table(
+def table_of(
     names: Sequence[str], rows: Iterable[Sequence[Any]], *, of_json: frozenset[int] = frozenset()
 ) -> bytes:
+    """Rows below a line of names; the columns `of_json` are JSON."""
     lines = [",".join(map(_quoted, names))]
     for row in rows:
         cells = (_json(value) if at in of_json else _cell(value) for at, value in enumerate(row))

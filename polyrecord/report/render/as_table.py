@@ -31,14 +31,15 @@ def to_table(answer: object, *, width: int, colour: bool) -> str:
         file=file, width=max(width, LEAST_WIDTH), color_system="standard" if colour else None,
         force_terminal=colour, no_color=not colour, markup=False, emoji=False, highlight=False,
     )  # fmt: skip
-    for part in _parts(answer, console.width):
+    for part in parts(answer, console.width):
         console.print(part, crop=False, soft_wrap=not isinstance(part, Table))
     lines = file.getvalue().splitlines()
     return "\n".join(line.rstrip() for line in lines) + "\n"
 
 
 @singledispatch
-def _parts(answer: object, width: int) -> Iterable[RenderableType]:
+def parts(answer: object, width: int) -> Iterable[RenderableType]:
+    """What a table of an answer is made of; other modules register their answers here."""
     raise TypeError(f"not an answer: {type(answer).__name__}")
 
 
@@ -80,13 +81,14 @@ def coverage_line(coverage: Coverage) -> str:
     return line
 
 
-def _top(title: str, window: Window, coverage: Coverage) -> list[RenderableType]:
+def top(title: str, window: Window, coverage: Coverage) -> list[RenderableType]:
+    """What every table begins with."""
     return [heading(title), f"{window_line(window)}\n{coverage_line(coverage)}\n"]
 
 
-@_parts.register
+@parts.register
 def _latency(answer: LatencySummary, width: int) -> Iterable[RenderableType]:
-    yield from _top(f"latency in ms, {words.count(answer.events, 'event')}", answer.window, answer.coverage)
+    yield from top(f"latency in ms, {words.count(answer.events, 'event')}", answer.window, answer.coverage)
     if not answer.stages:
         return
     columns = ["stage", "count", "min", "avg", "p50", "p95", "p99", "p99.9", "max"]
@@ -121,9 +123,9 @@ def _stage_name(stage: str) -> str:
     return words.shown(stage.removesuffix("_ms"))
 
 
-@_parts.register
+@parts.register
 def _edge(answer: EdgeReport, width: int) -> Iterable[RenderableType]:
-    yield from _top(f"edge of {words.count(answer.events, 'decision')}", answer.window, answer.coverage)
+    yield from top(f"edge of {words.count(answer.events, 'decision')}", answer.window, answer.coverage)
     for rate in answer.strategies:
         share = f"{rate.accepted:,} of {rate.decisions:,} decisions accepted"
         yield heading(f"{_named(rate.strategy)}: {share}, {words.percent(rate.acceptance_rate)}")
@@ -135,7 +137,7 @@ def _edge(answer: EdgeReport, width: int) -> Iterable[RenderableType]:
         listed = answer.reject_reasons[:_MOST_REASONS]
         rows = ((_named(row.reason), _named(row.strategy), f"{row.count:,}") for row in listed)
         yield grid(width, ["reason", "strategy", "count"], rows, texts=(0, 1))
-        yield from _more(len(answer.reject_reasons) - len(listed), "reasons")
+        yield from more(len(answer.reject_reasons) - len(listed), "reasons")
 
 
 def _group(group: EdgeGroup, width: int) -> Iterable[RenderableType]:
@@ -159,7 +161,7 @@ def _named(text: str | None) -> str:
     return "(none)" if text is None else words.short(text, 48)
 
 
-@_parts.register
+@parts.register
 def _trace(answer: TraceReport, width: int) -> Iterable[RenderableType]:
     for title, part in trace_parts(answer, width):
         yield heading(title)
@@ -168,9 +170,9 @@ def _trace(answer: TraceReport, width: int) -> Iterable[RenderableType]:
     yield coverage_line(answer.coverage)
 
 
-@_parts.register
+@parts.register
 def _info(answer: ArchiveInfo, width: int) -> Iterable[RenderableType]:
-    yield from _top(f"archive {words.shown(answer.root)}", answer.window, answer.coverage)
+    yield from top(f"archive {words.shown(answer.root)}", answer.window, answer.coverage)
     columns = ["stream", "shards", "events", "size", "ratio", "first", "last"]
     rows = (
         (
@@ -189,7 +191,7 @@ def _info(answer: ArchiveInfo, width: int) -> Iterable[RenderableType]:
     yield grid(width, ["type", "stream", "events"], types, texts=(0, 1))
     yield heading("\nshards")
     yield "\n".join(line for row in answer.shards[:_MOST_SHARDS] for line in _shard_lines(row))
-    yield from _more(len(answer.shards) - _MOST_SHARDS, "shards")
+    yield from more(len(answer.shards) - _MOST_SHARDS, "shards")
 
 
 def _shard_lines(row: ShardRow) -> Iterable[str]:
@@ -207,6 +209,7 @@ def _ratio(value: float | None) -> str:
     return words.NOTHING if value is None else f"{value:.1f}"
 
 
-def _more(count: int, what: str) -> Iterable[RenderableType]:
+def more(count: int, what: str) -> Iterable[RenderableType]:
+    """How many rows are not shown."""
     if count > 0:
         yield f"and {count:,} more {what}: --format json lists all"

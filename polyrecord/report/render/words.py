@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 NOTHING = "-"
+NONE = "(none)"
 _SHORT = 32  # characters of a value among others on one line
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 

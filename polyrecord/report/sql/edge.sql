@@ -1,16 +1,25 @@
--- Per strategy, decision and part of the edge: the exact sum of all plain amounts and how many digits they have
--- behind the point, every other amount as its text, to be added exactly by the caller, and how many amounts are
--- not there. DECIMAL is exact: 12 digits before the point leave room for a hundred million of the largest.
-with decisions as (
+-- Per group, decision and part of the edge: the exact sum of all plain amounts and how many digits they have behind the
+-- point, every other amount as its text, to be added exactly by the caller, and how many amounts are not there. An event
+-- that has neither a decision nor any amount is none. DECIMAL is exact: 12 digits before the point leave room for a
+-- hundred million of the largest.
+with told as (
     select
-        data ->> '/strategy' as strategy,
+        group_id,
         data ->> '/decision' as decision,
-        unnest(['gross', 'fees', 'slippage', 'gas', 'latency_buffer', 'net']) as part,
-        unnest(json_extract_string(data, [
+        json_extract_string(data, [
             '/gross_edge', '/fees_est', '/slippage_est', '/gas_est', '/latency_buffer', '/net_edge'
-        ])) as amount
+        ]) as parts
     from lines
-    where ts is not null
+    where ts is not null and group_id is not null
+),
+decisions as (
+    select
+        group_id,
+        decision,
+        unnest(['gross', 'fees', 'slippage', 'gas', 'latency_buffer', 'net']) as part,
+        unnest(parts) as amount
+    from told
+    where decision is not null or list_count(parts) > 0
 ),
 amounts as (
     select
@@ -20,7 +29,7 @@ amounts as (
     from decisions
 )
 select
-    strategy,
+    group_id,
     decision,
     part,
     count(*) as decided,
@@ -29,5 +38,5 @@ select
     max(digits) filter (where plain) as plain_digits,
     list(amount) filter (where not plain and amount is not null) as others
 from amounts
-group by strategy, decision, part
-order by strategy nulls last, decision nulls last, part
+group by group_id, decision, part
+order by group_id, decision nulls last, part
