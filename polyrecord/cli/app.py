@@ -9,7 +9,8 @@ from typing import Annotated, Any, cast
 
 import typer
 
-from polyrecord.cli.lazy import LazyGroup
+from polyrecord.cli.completion import matching, with_completion
+from polyrecord.cli.lazy import COMMANDS, LazyGroup
 from polyrecord.cli.narrate import say, tell_error
 from polyrecord.cli.output import PipeClosed
 from polyrecord.errors import DataError, ExitCode, PolyrecordError
@@ -17,10 +18,26 @@ from polyrecord.version import __version__
 
 INTERRUPTED = 130
 
+
+class _Commands(LazyGroup):
+    """All commands; what a shell offers for their words included."""
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The command, loaded now; None where there is none of that name."""
+        command = super().get_command(ctx, cmd_name)
+        return command if command is None else with_completion(command)
+
+    def shell_complete(self, ctx: Any, incomplete: str) -> list[Any]:
+        """The names that go on so, from the table: no command is loaded for its short help."""
+        if incomplete.startswith("-"):
+            return list(super().shell_complete(ctx, incomplete))
+        return list(matching(((name, row[2]) for name, row in COMMANDS.items()), incomplete))
+
+
 # Without markup typer needs no rich, which a command that writes JSON has no use for.
 app = typer.Typer(
     name="polyrecord",
-    cls=LazyGroup,
+    cls=_Commands,
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,

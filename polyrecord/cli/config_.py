@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -11,7 +12,7 @@ import typer
 
 from polyrecord.cli.narrate import say
 from polyrecord.cli.output import wants_colour, write
-from polyrecord.errors import NotFound, UsageError
+from polyrecord.errors import ConfigError, NotFound, UsageError
 from polyrecord.settings.files import NAME
 from polyrecord.settings.load import Setting, Settings, load
 
@@ -27,8 +28,9 @@ def config_command(
         bool, typer.Option("--init", help=f"Write a {NAME} with every setting, at its default.")
     ] = False,
     output: Annotated[
-        str, typer.Option("--format", metavar="table|json", help="How to write the answer.")
-    ] = "table",
+        str | None,
+        typer.Option("--format", metavar="table|json", show_default="table", help="How to write the answer."),
+    ] = None,
 ) -> None:
     """Every setting, its value and where it comes from.
 
@@ -41,22 +43,65 @@ def config_command(
     Examples:
       polyrecord config
       polyrecord config recorder.index_keys
+      POLYRECORD_RECORDER_SYNC=flush polyrecord config --format json
       polyrecord config --init
+
+    See also: docs/configuration.md.
     """
-    if output not in _FORMATS:
+    if (key is not None) + check + init > 1:
+        raise UsageError("KEY, --check and --init exclude each other", hint="give one of them")
+    if output not in (None, *_FORMATS):
         raise UsageError(f"config has no format {output[:80]!r}", hint=", ".join(_FORMATS))
     if init:
         _write_example(Path(NAME))
         return
     settings = load()
     if check:
+        _check(settings)
         say(f"note: {settings.file or 'no settings file'}: all is well")
     elif key is not None:
-        write(_shown(_one(settings, key).value).encode() + b"\n")
-    elif output == "json":
+        value = _one(settings, key).value
+        write((_shown(value) if output != "json" else orjson.dumps(value).decode()).encode() + b"\n")
+    elif (output or settings.model.output.format) == "json":
         write(_json(settings))
     else:
         write(_table(settings))
+
+
+def _check(settings: Settings) -> None:
+    """What only their users know of some settings; raises ConfigError that names the place."""
+    for setting in settings:
+        try:
+            _CHECKS.get(setting.key, lambda _: None)(setting.value)
+        except UsageError as error:
+            where = settings.place(setting)
+            raise ConfigError(f"{setting.key}: {error.what}", path=where, hint=error.hint) from None
+
+
+def _check_keys(paths: Any) -> None:
+    from polyrecord.record.keys import ValueKeys
+
+    ValueKeys(paths)
+
+
+def _check_stages(names: Any) -> None:
+    from polyrecord.events.latency_data import checked_stages
+
+    checked_stages(names or ())
+
+
+def _check_format(name: Any) -> None:
+    from polyrecord.foreign import FORMATS
+
+    if name is not None and name not in FORMATS:
+        raise UsageError(f"not a format of logs: {name[:80]!r}", hint=f"one of {', '.join(FORMATS)}")
+
+
+_CHECKS: Final[dict[str, Callable[[Any], None]]] = {
+    "recorder.index_keys": _check_keys,
+    "recorder.stages": _check_stages,
+    "source.from": _check_format,
+}
 
 
 def _one(settings: Settings, key: str) -> Setting:

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import sys
-import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any
 
 import orjson
 import typer
 
+from polyrecord.cli.progress import Bar
 from polyrecord.errors import DataError, ExitCode, UsageError
 from polyrecord.foreign import FORMATS
 
 if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
-
     from polyrecord.foreign.outcome import Reject
     from polyrecord.importers.run import FileReport
     from polyrecord.importers.sources import Job
 
 NAMED_REJECTS = 10  # per file; the rest is counted
-_QUIET_SECONDS = 1.0  # what takes longer shows its progress
 
 
 def import_command(
@@ -103,7 +99,11 @@ def _import(root: Path, job: Job, *, again: bool) -> dict[str, Any]:
 
     rejects = _Rejects(job.name)
     try:
-        with _Progress(job.name) as progress:
+        with Bar(_printable(job.name)) as bar:
+
+            def progress(step: str, done: int, total: int) -> None:
+                bar(done, total, f"{step} {_printable(job.name)}")
+
             report = import_file(
                 root, job.name, job.choose, on_reject=rejects, on_progress=progress, again=again
             )
@@ -173,38 +173,3 @@ class _Rejects:
         """Says how many were not named."""
         if self._count > NAMED_REJECTS:
             _tell(f"{_printable(self._name)}: {self._count - NAMED_REJECTS:,} more lines rejected")
-
-
-class _Progress:
-    """A bar on a terminal's stderr, for what takes longer than a second."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-        self._since = time.monotonic()
-        self._bar: Progress | None = None
-        self._task: TaskID | None = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._bar is not None:
-            self._bar.stop()
-
-    def __call__(self, step: str, done: int, total: int) -> None:
-        if self._bar is None:
-            if time.monotonic() - self._since < _QUIET_SECONDS or not sys.stderr.isatty():
-                return
-            self._start()
-        if self._bar is not None and self._task is not None:
-            self._bar.update(
-                self._task, description=f"{step} {_printable(self._name)}", completed=done, total=total
-            )
-
-    def _start(self) -> None:
-        from rich.console import Console
-        from rich.progress import Progress
-
-        self._bar = Progress(console=Console(stderr=True), transient=True)
-        self._task = self._bar.add_task("")
-        self._bar.start()

@@ -18,6 +18,8 @@ COMMANDS: Final[dict[str, tuple[str, str, str]]] = {
     "replay": ("stories", "replay_command", "The recorded lines, byte for byte, in order."),
     "sql": ("sql_", "sql_command", "Questions in SQL: one, or at a prompt."),
     "info": ("stories", "info_command", "What there is: streams, shards, types, counts."),
+    "schema": ("checks", "schema_command", "Event types and their fields."),
+    "validate": ("checks", "validate_command", "Every event against the catalogue."),
     "record": ("record_", "record_command", "JSON lines on a pipe become recorded events."),
     "import": ("import_", "import_command", "Logs and frames of other systems into an archive."),
     "cut": ("transfer", "cut_command", "A selection as a small archive of its own."),

@@ -66,7 +66,8 @@ def finish(ask: Ask, *, unreadable: int = 0) -> None:
 
 
 def _table(answer: Any) -> bytes:
-    import polyrecord.report.render.groups  # noqa: F401  # teaches the renderer
+    import polyrecord.report.render.checks
+    import polyrecord.report.render.groups  # noqa: F401  # both teach the renderer
     from polyrecord.report.render.as_table import to_table
 
     width = shutil.get_terminal_size().columns
@@ -95,7 +96,8 @@ def _json(answer: Any) -> bytes:
 
 
 def _csv(answer: Any) -> bytes:
-    import polyrecord.report.render.groups  # noqa: F401  # teaches the renderer
+    import polyrecord.report.render.checks
+    import polyrecord.report.render.groups  # noqa: F401  # both teach the renderer
     from polyrecord.report.render.as_csv import to_csv
 
     return to_csv(answer)

@@ -14,7 +14,8 @@ from polyrecord.cli.narrate import say
 from polyrecord.cli.options import FORMATS, Ask, read_ends, read_output, read_seconds
 from polyrecord.read.explain import Explain
 from polyrecord.read.selection import Selection
-from polyrecord.read.sources import How, open_source
+from polyrecord.read.source import Source
+from polyrecord.read.sources import How, Listed, open_source
 from polyrecord.read.where import parse_condition
 from polyrecord.settings.files import settings_file, variables
 
@@ -101,11 +102,16 @@ _NARROWING: Final = ("types", "where")
 
 
 def reading(
-    command: str, *, formats: tuple[str, ...] = FORMATS, output: str | None = None
+    command: str,
+    *,
+    formats: tuple[str, ...] = FORMATS,
+    output: str | None = None,
+    only_with: str | None = None,
 ) -> Callable[[Command], Command]:
     """Make a command of a function that takes an `Ask` first and its own options by keyword.
 
     The shared options are added to its own, and `--format`, by default the first of `formats`, or `output`.
+    Nothing is opened, and `source` is an empty list of files, unless the option `only_with` is given.
     """
     default = output or formats[0]
     format_option = typer.Option(
@@ -117,7 +123,8 @@ def reading(
         def run(**given: Any) -> None:
             shared = {name: given.pop(name) for name in _SHARED}
             chosen = _output(given.pop("output"), formats, default)
-            ask = _ask(command, read_output(command, chosen, formats), **shared)
+            opens = only_with is None or bool(given[only_with])
+            ask = _ask(command, read_output(command, chosen, formats), opens=opens, **shared)
             function(ask, **given)
 
         own = [p for name, p in inspect.signature(function).parameters.items() if name != "ask"]
@@ -136,13 +143,15 @@ def reading(
     return decorate
 
 
-def _ask(command: str, output: str, **given: Any) -> Ask:
+def _ask(command: str, output: str, *, opens: bool, **given: Any) -> Ask:
     seconds = read_seconds(given["window"])
     since_ns, until_ns = read_ends(given["since"], given["until"], seconds)
     conditions = tuple(parse_condition(text) for text in given["where"] or ())
     selection = Selection(since_ns, until_ns, frozenset(given["types"] or ()), where=conditions)
     how = How(given["format_name"], given["ts"], given["type_field"], given["trace_field"])
-    source = open_source(given["root"], given["files"] or (), how, usual=_usual())
+    source: Source = Listed(Path(), ())
+    if opens:
+        source = open_source(given["root"], given["files"] or (), how, usual=_usual())
     for note in source.notes:
         say(f"note: {note}")
     return Ask(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from polyrecord.cli.narrate import say, tell_empty, tell_unreadable
+from polyrecord.cli.narrate import say, tell_coverage, tell_empty, tell_unreadable
 from polyrecord.cli.options import Ask, existing_file
 from polyrecord.cli.output import finish, is_terminal, wants_colour, write, write_lines
 from polyrecord.cli.reading import reading
@@ -33,7 +33,7 @@ def sql_command(
     ask: Ask,
     query: Annotated[
         str | None,
-        typer.Argument(metavar="[QUERY]", help="One statement that reads; - reads it from stdin."),
+        typer.Argument(metavar="QUERY", help="One statement that reads; - reads it from stdin."),
     ] = None,
     query_file: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Read the statement from a file.")
@@ -204,4 +204,15 @@ def _close(ask: Ask, session: Session) -> None:
     tell_unreadable(session.views.unreadable)
     if session.views.has_read and not session.views.loaded:
         tell_empty(ask, "events")
+    elif session.views.has_read:
+        _tell_what_is_missing(ask)
     finish(ask, unreadable=session.views.unreadable)
+
+
+def _tell_what_is_missing(ask: Ask) -> None:
+    """Events that were lost or cannot be had: no answer to SQL says so itself."""
+    from polyrecord.report.question import Question
+
+    coverage = Question(ask.source, ask.selection, ask.explain).coverage()
+    if coverage.lost or coverage.unknown:
+        tell_coverage(coverage)

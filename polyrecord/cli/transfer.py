@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import math
-import sys
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, Self
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import orjson
 import typer
@@ -16,6 +14,7 @@ import typer
 from polyrecord.cli.narrate import say, tell_empty, tell_reading
 from polyrecord.cli.options import Ask, read_output
 from polyrecord.cli.output import finish, write
+from polyrecord.cli.progress import Bar
 from polyrecord.cli.reading import reading
 from polyrecord.errors import ExitCode, NotFound, UsageError
 from polyrecord.format.layout import check_stream
@@ -25,13 +24,10 @@ from polyrecord.read.selection import Selection
 from polyrecord.times import SECOND
 
 if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
-
     from polyrecord.transfer.cut import Written
     from polyrecord.transfer.union import Conflict
 
 _FORMATS: Final = ("table", "json")
-_QUIET_SECONDS: Final = 1.0  # what takes longer shows its progress
 _LONGEST: Final = 1e9  # seconds
 
 _Out = Annotated[
@@ -84,7 +80,7 @@ def cut_command(
     ask = _asked(ask, traces or [], streams or [], context)
     wanted = Wanted(ask.selection, tuple(traces or ()), _context_ns(context), ask.arguments)
     try:
-        with _Progress("cutting") as progress:
+        with Bar("cutting") as progress:
             written = cut(ask.source, wanted, out, ask.explain, progress)
     except NotFound:
         _tell_nothing(replace(ask, arguments=(*ask.arguments, "--out", str(out))), traces or [])
@@ -151,7 +147,7 @@ def merge_command(
 
     read_output("merge", output, _FORMATS)
     explain = Explain()
-    with _Progress("merging") as progress:
+    with Bar("merging") as progress:
         merged = merge(sources, out, explain, progress)
     _tell(merged.written)
     for conflict in merged.named:
@@ -193,37 +189,3 @@ def _plain(written: Written) -> dict[str, Any]:
 
 def _write_json(answer: dict[str, Any]) -> None:
     write(orjson.dumps(answer, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
-
-
-class _Progress:
-    """A bar on a terminal's stderr, for what takes longer than a second."""
-
-    def __init__(self, what: str) -> None:
-        self._what = what
-        self._since = time.monotonic()
-        self._bar: Progress | None = None
-        self._task: TaskID | None = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._bar is not None:
-            self._bar.stop()
-
-    def __call__(self, done: int, total: int) -> None:
-        if self._bar is None:
-            if time.monotonic() - self._since < _QUIET_SECONDS or not sys.stderr.isatty():
-                return
-            self._bar = self._start()
-        if self._task is not None:
-            self._bar.update(self._task, completed=done, total=total)
-
-    def _start(self) -> Progress:
-        from rich.console import Console
-        from rich.progress import Progress
-
-        bar = Progress(console=Console(stderr=True), transient=True)
-        self._task = bar.add_task(self._what)
-        bar.start()
-        return bar

@@ -14,7 +14,7 @@ from pydantic.json_schema import GenerateJsonSchema
 
 from polyrecord.events import edge, latency, ledger, market, reasons, telemetry, trading
 from polyrecord.events.names import EventType
-from polyrecord.events.spec import EventSpec
+from polyrecord.events.spec import EventData, EventSpec
 from polyrecord.events.stages import DEFAULT_STAGES
 
 FAMILIES: Final = (telemetry, market, trading, edge, latency, ledger)
@@ -35,12 +35,31 @@ def validate(event_type: str, data: object, *, stages: Iterable[str] = DEFAULT_S
     if not isinstance(data, Mapping):
         raise reasons.not_an_object(event_type, data)
     declared = tuple(stages)
-    own_stages = event_type == EventType.LATENCY and declared != DEFAULT_STAGES
-    model = latency.OwnStagesLatency if own_stages else spec.model
     try:
-        model.model_validate(dict(data), context={"stages": declared})
+        _model(spec, declared).model_validate(dict(data), context={"stages": declared})
     except ValidationError as error:
         raise reasons.explain(event_type, error) from None
+
+
+def problems(
+    event_type: str, data: object, *, stages: tuple[str, ...] = DEFAULT_STAGES
+) -> list[reasons.Problem] | None:
+    """Everything about `data` that does not fit its type; None for a type that is not in the catalogue."""
+    spec = CATALOGUE.get(event_type)
+    if spec is None:
+        return None
+    if not isinstance(data, Mapping):
+        return [reasons.Problem("data", str(reasons.not_an_object(event_type, data).what), "object")]
+    try:
+        _model(spec, stages).model_validate(data, context={"stages": stages})
+    except ValidationError as error:
+        return reasons.problems(error)
+    return []
+
+
+def _model(spec: EventSpec, stages: tuple[str, ...]) -> type[EventData]:
+    own_stages = spec.event_type == EventType.LATENCY and stages != DEFAULT_STAGES
+    return latency.OwnStagesLatency if own_stages else spec.model
 
 
 class _Untitled(GenerateJsonSchema):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -69,6 +69,19 @@ def explain(event_type: str, error: ValidationError) -> InvalidEvent:
         f"{event_type}: {_path(first)}: {_reason(first)}{more}",
         hint=_HINTS.get(first["type"], f"docs/events.md lists the fields of {event_type}"),
     )
+
+
+class Problem(NamedTuple):
+    """One thing that is wrong: where in the line, why, and which rule it breaks."""
+
+    field: str
+    reason: str
+    rule: str
+
+
+def problems(error: ValidationError) -> list[Problem]:
+    """Everything that is wrong."""
+    return [Problem(_path(each), _reason(each), each["type"]) for each in error.errors(include_url=False)]
 
 
 def not_an_object(event_type: str, data: object) -> InvalidEvent:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import time
 import warnings
 from collections.abc import Iterable, Sequence
@@ -49,4 +50,13 @@ def warn_of(explain: Explain, views: Views) -> None:
     ]
     for count, what in told:
         if count:
-            warnings.warn(f"{count:,} {what}", UserWarning, stacklevel=4)
+            warnings.warn(f"{count:,} {what}", UserWarning, stacklevel=_level_of_caller())
+
+
+def _level_of_caller() -> int:
+    """How far up the code is that is not ours: a warning should name its line."""
+    level, frame = 1, inspect.currentframe()
+    frame = frame.f_back if frame else None
+    while frame is not None and str(frame.f_globals.get("__name__")).startswith("polyrecord."):
+        level, frame = level + 1, frame.f_back
+    return level

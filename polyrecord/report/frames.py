@@ -123,11 +123,11 @@ class Reading:
             query = f"select * exclude (stream) from {identifier(view)}"  # noqa: S608  # quoted
             relation = box.connection.sql(query)
             text = as_values(query, relation.columns, relation.types)
-            reader = box.connection.sql(text).to_arrow_reader(rows)
-            schema = in_utc(reader.schema)
-            yield schema
-            for batch in reader:
-                yield batch.cast(schema)
+            with box.connection.sql(text).to_arrow_reader(rows) as reader:
+                schema = in_utc(reader.schema)
+                yield schema
+                for batch in reader:
+                    yield batch.cast(schema)
 
     def _load(self, tables: Tables, selection: Selection) -> Portion:
         """Everything in replay order; which writer a line is of is written into it."""

@@ -63,7 +63,10 @@ class Session:
         with self._reading(statement):
             relation = self._connection.sql(statement.text)
             text = as_values(statement.text, relation.columns, relation.types)
-            yield self._connection.sql(text).to_arrow_reader(rows)
+            with self._connection.sql(text).to_arrow_reader(
+                rows
+            ) as reader:  # open, it would bar the rollback
+                yield reader
 
     @contextmanager
     def _reading(self, statement: Statement) -> Iterator[None]:

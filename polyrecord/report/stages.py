@@ -15,15 +15,15 @@ from polyrecord.read.source import Source
 def declared_stages(source: Source, selection: Selection) -> tuple[str, ...]:
     """The stages that the writers of the selected shards declared, then the usual ones."""
     writers = dict.fromkeys(info.name.writer for info in source.shards(selection))
-    named = [name for writer in writers for name in _manifest_stages(source.root, writer)]
+    named = [name for writer in writers for name in stages_of_writer(source.root / manifest_path(writer))]
     return tuple(dict.fromkeys((*named, *DEFAULT_STAGES)))
 
 
-def _manifest_stages(root: Path, writer: str) -> list[str]:
-    """What a manifest says of stages; a manifest that is missing or damaged says nothing."""
+def stages_of_writer(manifest: Path) -> tuple[str, ...]:
+    """What a manifest says of stages; one that is missing or damaged says nothing."""
     try:
-        manifest = orjson.loads((root / manifest_path(writer)).read_bytes())
+        said = orjson.loads(manifest.read_bytes())
     except (OSError, ValueError):
-        return []
-    stages = manifest.get("stages") if isinstance(manifest, dict) else None
-    return [name for name in stages if isinstance(name, str)] if isinstance(stages, list) else []
+        return ()
+    stages = said.get("stages") if isinstance(said, dict) else None
+    return tuple(name for name in stages if isinstance(name, str)) if isinstance(stages, list) else ()

@@ -37,6 +37,22 @@ def to_table(answer: object, *, width: int, colour: bool) -> str:
     return "\n".join(line.rstrip() for line in lines) + "\n"
 
 
+def text_table(names: Sequence[str], rows: Iterable[Sequence[str]], *, width: int, colour: bool) -> str:
+    """Rows of text; what does not fit the width goes on below."""
+    file = io.StringIO()
+    console = Console(
+        file=file, width=max(width, LEAST_WIDTH), force_terminal=colour, no_color=not colour, markup=False,
+        emoji=False, highlight=False,
+    )  # fmt: skip
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    for place, name in enumerate(names):
+        table.add_column(name, overflow="fold", no_wrap=place == 0)
+    for row in rows:
+        table.add_row(*(Text(words.shown(cell)) for cell in row))
+    console.print(table)
+    return "".join(f"{line.rstrip()}\n" for line in file.getvalue().splitlines())
+
+
 @singledispatch
 def parts(answer: object, width: int) -> Iterable[RenderableType]:
     """What a table of an answer is made of; other modules register their answers here."""
