@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from polyrecord.read.replay import replay
     from polyrecord.record.default import configure, default_recorder
     from polyrecord.record.recorder import EventRecorder
+    from polyrecord.report.connect import connect
+    from polyrecord.report.frames import read
     from polyrecord.version import __version__
 
 __all__ = [
@@ -36,11 +38,13 @@ __all__ = [
     "calculate_net_edge",
     "calculate_percentiles",
     "configure",
+    "connect",
     "declare_stages",
     "default_recorder",
     "flush",
     "generate_trace_id",
     "log_event",
+    "read",
     "record_decision",
     "record_latency",
     "replay",
@@ -60,6 +64,7 @@ _HOMES: Final = {
     "calculate_net_edge": "polyrecord.events.edge_math",
     "calculate_percentiles": "polyrecord.instrument.metrics",
     "configure": "polyrecord.record.default",
+    "connect": "polyrecord.report.connect",
     "declare_stages": "polyrecord.events.latency_data",
     "default_recorder": "polyrecord.record.default",
     "flush": "polyrecord.instrument.helpers",
@@ -73,6 +78,8 @@ _HOMES: Final = {
 
 
 def __getattr__(name: str) -> Any:
+    if name == "read":
+        return import_module("polyrecord.read")  # a room and a function in one
     if name not in _HOMES:
         raise AttributeError(f"module 'polyrecord' has no attribute {name!r}")
     value = getattr(import_module(_HOMES[name]), name)

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import settings
 
 REPO = Path(__file__).resolve().parent.parent
-PACKAGES = {"java": "default-jre-headless", "rg": "ripgrep", "zcat": "gzip", "zgrep": "gzip"}  # where it differs from the command
+# where it differs from the command
+PACKAGES = {"java": "default-jre-headless", "rg": "ripgrep", "zcat": "gzip", "zgrep": "gzip"}
 
 # No deadline: a slow machine is no failure. In CI the same examples every time.
 settings.register_profile("polyrecord", deadline=None, print_blob=True)

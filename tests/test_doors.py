@@ -6,6 +6,7 @@ import ast
 import inspect
 from importlib import import_module
 from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 
@@ -53,8 +54,20 @@ def test_the_names_a_type_checker_sees_are_those_that_load() -> None:
     imports = [node for node in checked.body if isinstance(node, ast.ImportFrom)]
     seen = {alias.name: node.module for node in imports for alias in node.names}
 
-    assert seen == polyrecord._HOMES
+    # `read` is a package that can be called, so that it stays one whoever imports it first.
+    assert seen == {**polyrecord._HOMES, "read": "polyrecord.report.frames"}
     assert sorted(seen) == polyrecord.__all__
+
+
+def test_read_is_a_room_and_a_function(tmp_path: Path) -> None:
+    import polyrecord.read.archive as room
+    from polyrecord import read
+
+    with polyrecord.EventRecorder(tmp_path) as bot:
+        bot.record("note", {"n": 1})
+
+    assert room.Archive(tmp_path).has_shards()
+    assert [row["data"] for row in read(tmp_path).to_pylist()] == [{"n": 1}]
 
 
 def test_a_name_that_does_not_exist_is_an_attribute_error() -> None:

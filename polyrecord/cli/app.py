@@ -58,8 +58,20 @@ def polyrecord(
 ) -> None:
     """Record what a trading bot sees, decides and does; then ask where latency and edge went.
 
-    Exit codes: 0 all is well, 1 something was not found or rejected, 2 the command was wrong, 3 data
-    is lost or damaged.
+    What is asked is the archive in the current directory, or the one named by --root, POLYRECORD_ROOT or
+    polyrecord.toml; logs of other systems are read where they lie.
+
+    Exit codes: 0 all is well, 1 something was not found or rejected, 2 the command or a setting was wrong,
+    3 data is lost or damaged, 4 a service that is needed does not answer.
+
+    \b
+    Examples:
+      python -m polyrecord.demo --root demo
+      polyrecord summarize --root demo
+      polyrecord info --file logs/metrics.jsonl
+      polyrecord trace --help
+
+    See also: docs/commands.md, docs/configuration.md.
     """
 
 

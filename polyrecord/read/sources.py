@@ -128,7 +128,7 @@ def _files(paths: list[Path], how: How, usual: How) -> Source:
     logs = [_log(path, how if how.is_told else usual) for path in paths if path not in ours]
     own = [info for at, path in enumerate(ours, 1) for info in SingleFile(path, at).shards()]
     infos = own + _infos(Path(), logs)
-    notes = () if how.format_name else tuple(f"reading {log.path} as {log.format.summary}" for log in logs)
+    notes = () if how.format_name else tuple(f"reading {log.place} as {log.format.summary}" for log in logs)
     return Listed(paths[0] if len(paths) == 1 else Path(), tuple(infos), notes)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from tempfile import TemporaryDirectory
 from typing import Any, Final
@@ -13,7 +13,6 @@ from polyrecord.report.feed import LineFile, line_file
 _SETTINGS: Final = {
     "memory_limit": "75%",
     "max_temp_directory_size": "16GiB",
-    "enable_progress_bar": False,
     "autoinstall_known_extensions": False,
     "autoload_known_extensions": False,
     "allow_persistent_secrets": False,
@@ -46,6 +45,8 @@ def open_box() -> Iterator[Box]:
         )
         for name, value in (*_SETTINGS.items(), *places.items()):
             connection.execute(f"set {name} = $value", {"value": value})
+        with suppress(duckdb.Error):  # in a notebook without ipywidgets even switching it off is refused
+            connection.execute("set enable_progress_bar = false")
         connection.execute("set allowed_paths = $paths", {"paths": [lines.path]})
         connection.execute("set enable_external_access = false")
         connection.execute("set lock_configuration = true")

@@ -21,17 +21,24 @@ def settings_file() -> Path | None:
     """
     named = os.environ.get(CONFIG)
     if named is not None:
-        if named and not Path(named).is_file():
+        if named and not _is_file(Path(named)):
             raise ConfigError("no such settings file", path=named, hint=f"{CONFIG} names it")
-        return Path(named) if named else None
+        return Path(named).absolute() if named else None
     try:
         here = Path.cwd()
     except OSError:  # the directory is gone: so is what was in it
         return None
     found = (folder / NAME for folder in (here, *here.parents))
-    return next((path for path in found if path.is_file()), None)
+    return next((path for path in found if _is_file(path)), None)
 
 
 def variables() -> dict[str, str]:
     """The environment variables that are settings of a section, by name."""
     return {name: value for name, value in os.environ.items() if name.startswith(PREFIXES)}
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a directory above may be closed to us: a bot starts all the same
+        return False

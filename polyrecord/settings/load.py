@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import tomllib
@@ -21,7 +22,14 @@ if TYPE_CHECKING:
     from polyrecord.settings.model import Model
 
 _ROOT: Final = "POLYRECORD_ROOT"
+_ALL: Final = "`polyrecord config` lists all"
 _LISTS: Final = frozenset({"recorder.index_keys", "recorder.stages"})
+_TABLES: Final = frozenset({"recorder.metadata"})
+_EXPECTED: Final = {  # by the beginning of pydantic's name of what is wrong
+    "int_": "a whole number", "float_": "a number", "bool_": "true or false", "string_": "a string",
+    "tuple_": "a list", "dict_": "a table", "model_": "a section", "finite_": "a finite number",
+    "invalid-json": "a value that JSON has",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +63,11 @@ class Settings:
         values = getattr(self.model, section).model_dump(by_alias=True)
         return {name: value for name, value in values.items() if f"{section}.{name}" in self.origins}
 
+    def place(self, setting: Setting) -> str:
+        """Where a setting is written, as an error says it: the whole path of the file and the line."""
+        in_file = self.file is not None and setting.origin.startswith(f"{self.file.name}:")
+        return f"{self.file.parent}/{setting.origin}" if self.file and in_file else setting.origin
+
     def __iter__(self) -> Iterator[Setting]:
         yield Setting(
             "root", str(self.root), self.origins.get("root", "default"), _described(self.model, "root")
@@ -70,12 +83,29 @@ def load() -> Settings:
     """The settings that hold here and now; raises ConfigError that names what is wrong, and where."""
     file = settings_file()
     environment = {**variables(), **({_ROOT: os.environ[_ROOT]} if os.environ.get(_ROOT) else {})}
-    stamp = file.stat().st_mtime_ns if file is not None else 0
-    return _load(file, stamp, tuple(sorted(environment.items())))
+    return _load(file, _stamp(file), tuple(sorted(environment.items())))
+
+
+def keys() -> list[str]:
+    """The names of all settings."""
+    from polyrecord.settings.model import Model
+
+    return [setting.key for setting in Settings(Model(), None, {})]
+
+
+def _stamp(file: Path | None) -> tuple[int, ...]:
+    """What changes when the file does."""
+    if file is None:
+        return ()
+    try:
+        found = file.stat()
+    except OSError as error:
+        raise ConfigError(f"settings cannot be read: {error.strerror}", path=file) from None
+    return found.st_mtime_ns, found.st_size, found.st_ino
 
 
 @lru_cache(maxsize=8)
-def _load(file: Path | None, _stamp: int, environment: tuple[tuple[str, str], ...]) -> Settings:
+def _load(file: Path | None, _stamp: tuple[int, ...], environment: tuple[tuple[str, str], ...]) -> Settings:
     from pydantic import ValidationError
 
     from polyrecord.settings.model import Model
@@ -85,11 +115,13 @@ def _load(file: Path | None, _stamp: int, environment: tuple[tuple[str, str], ..
     for key in _keys(document):
         line = _line_of(text, key)
         origins[key] = f"{file.name if file else ''}:{line}" if line else str(file)
-    for name, value in environment:
-        key = _set(document, name, value)
-        origins[key] = f"environment {name}"
     try:
-        return Settings(Model.model_validate(document), file, origins)
+        model = Model.model_validate(document)
+        for name, value in environment:
+            origins[_set(document, name, value)] = f"environment {name}"
+        if environment:  # whose values are text: no type is held against them
+            model = Model.model_validate(document, strict=False)
+        return Settings(model, file, origins)
     except ValidationError as error:
         raise _wrong(error, text, file, origins) from None
 
@@ -120,16 +152,18 @@ def _keys(document: dict[str, Any]) -> Iterator[str]:
 
 def _line_of(text: str, key: str) -> int | None:
     """The line that sets a key, found by its section and name."""
-    section, name = "", key.rpartition(".")[2]
+    section = ""
     for number, line in enumerate(text.splitlines(), 1):
-        header = re.match(r"\s*\[+\s*([\w.\"-]+)\s*\]", line)
-        if header is not None:
-            section = header[1].strip('"')
-            if section == key:
-                return number
-        elif section == key.rpartition(".")[0] and re.match(rf"\s*\"?{re.escape(name)}\"?\s*[.=]", line):
+        if header := re.match(r"\s*\[+([^\]]+)\]", line):
+            section = f"{_bare(header[1])}."
+        found = section + _bare(line.partition("=")[0]) if header is None else section
+        if f"{found}.".startswith(f"{key}."):
             return number
     return None
+
+
+def _bare(name: str) -> str:
+    return re.sub(r"[\s\"']", "", name)
 
 
 def _set(document: dict[str, Any], variable: str, value: str) -> str:
@@ -141,8 +175,20 @@ def _set(document: dict[str, Any], variable: str, value: str) -> str:
     key = f"{section}.{name}"
     part = document.setdefault(section, {})
     if isinstance(part, dict):
-        part[name] = [item for item in value.split(",") if item] if key in _LISTS else value
+        part[name] = _read(key, value)
     return key
+
+
+def _read(key: str, text: str) -> Any:
+    """A variable's value: lists have commas, tables are JSON."""
+    if key in _LISTS:
+        return [item for item in text.split(",") if item]
+    if key in _TABLES:
+        try:
+            return json.loads(text)
+        except ValueError:
+            return text  # which the model refuses
+    return text
 
 
 def _wrong(error: ValidationError, text: str, file: Path | None, origins: dict[str, str]) -> ConfigError:
@@ -150,10 +196,11 @@ def _wrong(error: ValidationError, text: str, file: Path | None, origins: dict[s
     problems = error.errors()
     first = problems[0]
     key = ".".join(str(part) for part in first["loc"][:2])
+    item = "".join(f"[{part}]" for part in first["loc"][2:3] if isinstance(part, int))
     origin = origins.get(key, "")
     is_unknown = first["type"] == "extra_forbidden"
     hint = _nearest(key) if is_unknown else "`polyrecord config --init` writes an example"
-    what = f"unknown setting {key}" if is_unknown else f"{key}: {_reason(first)}"
+    what = f"unknown setting {key}" if is_unknown else f"{key}{item} must be {_reason(first)}"
     if len(problems) > 1:
         others = dict.fromkeys(".".join(map(str, each["loc"][:2])) for each in problems[1:])
         what += f" (and {', '.join(name for name in others if name != key)})" if set(others) - {key} else ""
@@ -163,20 +210,18 @@ def _wrong(error: ValidationError, text: str, file: Path | None, origins: dict[s
 
 
 def _reason(problem: Any) -> str:
-    shown = repr(problem["input"])
-    message = problem["msg"]
-    return f"{message[:1].lower()}{message[1:]}, not {shown if len(shown) <= 60 else shown[:57] + '...'}"
+    shown = json.dumps(problem["input"], default=str, ensure_ascii=False)
+    usual = problem["msg"].removeprefix("Input should be ")
+    expected = next((words for name, words in _EXPECTED.items() if problem["type"].startswith(name)), usual)
+    return f"{expected}, not {shown if len(shown) <= 60 else shown[:57] + '...'}"
 
 
 def _nearest(key: str) -> str:
-    """The known settings most like a key."""
-    from polyrecord.settings.model import Model
-
-    known = [setting.key for setting in Settings(Model(), None, {})]
-    close = get_close_matches(key, known, n=1, cutoff=0.5)
-    name = key.rpartition(".")[2]
-    close = close or [each for each in known if each.endswith(f".{name}")][:1]
-    return f"{close[0]}, perhaps; `polyrecord config` lists all" if close else "`polyrecord config` lists all"
+    """The known setting or section whose name is most like that of a key."""
+    known = {each.rpartition(".")[2]: each for each in keys()}
+    known |= {section: f"[{section}]" for section in SECTIONS}
+    close = get_close_matches(key.rpartition(".")[2], known, n=1)
+    return f"{known[close[0]]}, perhaps; {_ALL}" if close else _ALL
 
 
 def _described(part: Any, name: str) -> str:

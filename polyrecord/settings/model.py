@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 Positive: TypeAlias = Annotated[int, Field(gt=0)]
 Seconds: TypeAlias = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Scalar: TypeAlias = bool | int | float | str
+Names: TypeAlias = Annotated[tuple[str, ...], Field(strict=False)]  # TOML has lists
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 class RecorderSection(_Section):
@@ -22,32 +22,32 @@ class RecorderSection(_Section):
     flush_interval: Seconds = Field(default=1.0, description="seconds after which pending events are flushed")
     buffer_bytes: Positive = Field(default=64 << 20, description="bytes that may wait in memory")
     overload: Literal["drop_oldest", "drop_newest"] = Field(
-        default="drop_oldest", description="what gives way then"
+        default="drop_oldest", description="what gives way beyond that: drop_oldest or drop_newest"
     )
-    block_bytes: Positive = Field(default=256 << 10, description="bytes of lines in a block")
+    block_bytes: Positive = Field(
+        default=256 << 10, description="bytes of lines in a block: fewer are found faster and compress worse"
+    )
     rotate_bytes: Positive = Field(default=256 << 20, description="bytes after which a shard is sealed")
     rotate_events: Positive | None = Field(default=None, description="events after which a shard is sealed")
     rotate_seconds: Seconds | None = Field(default=None, description="seconds after which a shard is sealed")
     sync: Literal["never", "interval", "flush"] = Field(
-        default="interval", description="when bytes go to the disk"
+        default="interval", description="when the disk must have them: never, interval or flush"
     )
-    sync_seconds: Seconds = Field(default=1.0, description="the interval of it, in seconds")
-    index_keys: tuple[str, ...] = Field(
-        default=(), description="paths whose values find their trace, as data.market"
-    )
-    stages: tuple[str, ...] | None = Field(default=None, description="the latency pipeline, in order")
+    sync_seconds: Seconds = Field(default=1.0, description="seconds between two of them, with interval")
+    index_keys: Names = Field(default=(), description="paths whose values find their trace, as data.market")
+    stages: Names | None = Field(default=None, description="the latency pipeline, in order")
     bot_id: str | None = Field(default=None, description="written on every line")
     check: bool = Field(
         default=False, alias="validate", description="raise for events that break their schema"
     )
-    metadata: dict[str, Scalar] = Field(default={}, description="said once, in the manifest of each session")
+    metadata: dict[str, JsonValue] = Field(default={}, description="said in the manifest of each session")
 
 
 class SourceSection(_Section):
     """How logs of other systems are read that lie here."""
 
     format_name: str | None = Field(
-        default=None, alias="from", description="what wrote them, as --from has it"
+        default=None, alias="from", description="what wrote them, as --from has it; else found out"
     )
     ts: str | None = Field(default=None, description="where the time is, FIELD[:UNIT]")
     type_field: str | None = Field(default=None, description="where the event type is")
@@ -58,7 +58,7 @@ class OutputSection(_Section):
     """How commands answer unless they are told."""
 
     format: Literal["table", "json", "csv"] | None = Field(
-        default=None, description="for the commands that have it"
+        default=None, description="table, json or csv, of the commands that have it"
     )
 
 

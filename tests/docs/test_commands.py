@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import typer.main
 
-from polyrecord.cli.app import app
+from polyrecord.cli import lazy
 
 REPO = Path(__file__).resolve().parents[2]
 PAGES = "\n".join(
@@ -18,17 +16,7 @@ PAGES = "\n".join(
 )
 
 
-def commands_of(command: Any, name: str) -> Iterator[tuple[str, Any]]:
-    """Every command below `command` by its full name; groups are looked into, not counted."""
-    below = getattr(command, "commands", None)
-    if below is None:
-        yield name, command
-        return
-    for part, inner in below.items():
-        yield from commands_of(inner, f"{name} {part}")
-
-
-COMMANDS = dict(commands_of(typer.main.get_command(app), "polyrecord"))
+COMMANDS: dict[str, Any] = {f"polyrecord {name}": lazy.load(name) for name in lazy.COMMANDS}
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -52,3 +40,9 @@ def test_every_command_is_shown_on_a_page(name: str) -> None:
 def test_the_commands_of_the_main_job_are_there() -> None:
     names = {name.removeprefix("polyrecord ") for name in COMMANDS}
     assert names >= {"summarize", "edge", "trace", "replay", "info", "import"}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_examples_that_name_it(name: str) -> None:
+    text = COMMANDS[name].help or ""
+    assert re.search(rf"Examples?:\s.*{re.escape(name)}\b", text, re.DOTALL)

@@ -60,8 +60,8 @@ def test_every_command_counts_in_a_recorded_bot_what_other_tools_do(
 
     assert [str(cell) for cell in row.cells if cell.differs] == []
     assert counted_by_type(recordings) == {
-        "remaining": 1394, "btc_ticker": 1394, "orderbook_snapshot": 1393, "market_price": 734, "strategy": 126,
-        "slot": 2,
+        "remaining": 1394, "btc_ticker": 1394, "orderbook_snapshot": 1393, "market_price": 734,
+        "strategy": 126, "slot": 2,
     }  # fmt: skip
 
 

@@ -72,10 +72,12 @@ def test_damage_that_was_read_around_is_a_warning(tmp_path: Path) -> None:
 def test_values_that_do_not_fit_are_a_warning(tmp_path: Path) -> None:
     write(tmp_path, [Given(NOON, "fill", {"price": "0.1234567890123456789"})])
 
-    with pytest.warns(UserWarning, match=r"1 of fill\.price cannot be had exactly"), connect(tmp_path) as db:
+    match = r"1 of fill\.price cannot be had exactly"
+    with pytest.warns(UserWarning, match=match) as warned, connect(tmp_path) as db:
         found = db.execute("select price, data ->> '/price' from fill").fetchall()
 
     assert found == [(None, "0.1234567890123456789")]
+    assert [warning.filename for warning in warned] == [__file__]
 
 
 def test_a_wrong_call_is_told(tmp_path: Path) -> None:
@@ -83,7 +85,7 @@ def test_a_wrong_call_is_told(tmp_path: Path) -> None:
         connect(tmp_path)
     for wrong in ({"types": "fill"}, {"where": "n=1"}, {"files": "x"}, {"since": "soon"}, {"where": ["?"]}):
         with pytest.raises(UsageError):
-            connect(tmp_path, **wrong)  # type: ignore[arg-type]
+            connect(tmp_path, **wrong)
 
 
 def test_the_counts_are_those_of_gzip_and_json(tmp_path: Path) -> None:

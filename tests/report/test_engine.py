@@ -34,8 +34,9 @@ def test_a_question_begins_with_what_it_asks_and_is_lower_case(name: str) -> Non
 
 def test_there_is_a_question_for_every_file() -> None:
     assert QUESTIONS == [
-        "counts.sql", "edge.sql", "group_assign.sql", "group_known.sql", "group_lines.sql", "group_traces.sql",
-        "group_values.sql", "groups.sql", "latency.sql", "lines.sql", "reasons.sql", "stages.sql",
+        "counts.sql", "edge.sql", "group_assign.sql", "group_known.sql", "group_lines.sql",
+        "group_traces.sql", "group_values.sql", "groups.sql", "latency.sql", "lines.sql", "reasons.sql",
+        "stages.sql",
     ]  # fmt: skip
 
 

@@ -151,7 +151,7 @@ def test_single_files_are_read_in_place_of_an_archive(tmp_path: Path) -> None:
 def test_a_wrong_call_is_told_at_once(root: Path) -> None:
     for wrong in ({"types": "fill"}, {"trace": ""}, {"since": 5, "until": 4}, {"where": ["?"]}):
         with pytest.raises(UsageError):
-            read(root, **wrong)  # type: ignore[arg-type]
+            read(root, **wrong)
 
 
 def test_a_library_that_is_missing_is_named(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -181,3 +181,11 @@ def test_every_amount_comes_back_as_it_was(amounts: list[Decimal]) -> None:
         root = Path(place)
         write(root, [Given(NOON, "fill", {"price": format(amount, "f")}) for amount in amounts])
         assert read(root, types=["fill"]).to_arrow()["price"].to_pylist() == amounts
+
+
+def test_a_reader_that_is_left_early_ends_in_order(root: Path) -> None:
+    reader = read(root).to_batches(rows=10)
+    assert reader.read_next_batch().num_rows > 0
+    reader.close()
+    del reader
+    assert read(root).to_arrow().num_rows == 100

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
+import os
 from pathlib import Path
 
 import pytest
 
 from polyrecord import EventRecorder
-from polyrecord.cli.app import main
-from polyrecord.errors import ConfigError, ExitCode
+from polyrecord.errors import ConfigError
 from polyrecord.settings.example import example
+from polyrecord.settings.files import settings_file
 from polyrecord.settings.load import load
 from polyrecord.settings.root import archive_root
 
@@ -70,37 +70,6 @@ def test_flags_win_over_variables_these_over_the_file_that_over_defaults(
     assert found["recorder.block_bytes"] == (262_144, "default")
 
 
-def manifest(root: Path) -> dict[str, object]:
-    (path,) = (root / "logs" / "_writers").glob("*.json")
-    read: dict[str, object] = json.loads(path.read_bytes())
-    return read
-
-
-def test_a_recorder_obeys_the_file_where_its_caller_says_nothing(here: Path) -> None:
-    settings(
-        here,
-        'root = "archive"\n[recorder]\nindex_keys = ["data.market"]\nbot_id = "b-7"\nvalidate = true\n'
-        'stages = ["mine_ms"]\nmetadata = { git = "4f1c" }\n',
-    )
-    with EventRecorder() as recorder:
-        assert recorder.stages == ("mine_ms",)
-        recorder.record("note", {"market": "m1"}, "4f1c")
-
-    told = manifest(here / "archive")
-    assert told["index_keys"] == ["data.market"]
-    assert (told["bot_id"], told["metadata"]) == ("b-7", {"git": "4f1c"})
-
-
-def test_what_the_caller_says_wins(here: Path) -> None:
-    settings(here, '[recorder]\nindex_keys = ["data.market"]\nbot_id = "b-7"\n')
-
-    with EventRecorder("mine", index_keys=["data.other"], bot_id="b-8") as recorder:
-        recorder.record("note", {})
-
-    told = manifest(here / "mine")
-    assert (told["index_keys"], told["bot_id"]) == (["data.other"], "b-8")
-
-
 @pytest.mark.parametrize(
     ("text", "message", "line"),
     [
@@ -109,13 +78,26 @@ def test_what_the_caller_says_wins(here: Path) -> None:
         ("[recrder]\nx = 1\n", "unknown setting recrder", 1),
         (
             "\n[recorder]\n\nbuffer_size = 'many'\n",
-            "recorder.buffer_size: input should be a valid integer",
+            'recorder.buffer_size must be a whole number, not "many"',
             4,
         ),
-        ("[recorder]\nflush_interval = 0\n", "recorder.flush_interval: input should be greater than 0", 2),
-        ("[recorder]\noverload = 'drop_all'\n", "recorder.overload: input should be 'drop_oldest' or", 2),
+        ('[recorder]\nbuffer_size = "5"\n', 'recorder.buffer_size must be a whole number, not "5"', 2),
+        ("[recorder]\nbuffer_size = true\n", "recorder.buffer_size must be a whole number, not true", 2),
+        ("[recorder]\nvalidate = 'yes'\n", 'recorder.validate must be true or false, not "yes"', 2),
+        ("[recorder]\nflush_interval = 0\n", "recorder.flush_interval must be greater than 0, not 0", 2),
+        ("[recorder]\nflush_interval = nan\n", "recorder.flush_interval must be a finite number, not NaN", 2),
+        (
+            "[recorder]\noverload = 'drop_all'\n",
+            "recorder.overload must be 'drop_oldest' or 'drop_newest', not \"drop_all\"",
+            2,
+        ),
+        ("[recorder]\nindex_keys = 'data.a'\n", 'recorder.index_keys must be a list, not "data.a"', 2),
+        ("[recorder]\nindex_keys = ['data.a', 5]\n", "recorder.index_keys[1] must be a string, not 5", 2),
+        ("[recorder.metadata]\nsince = 2026-01-01\n", "recorder.metadata must be a value that JSON has", 1),
+        ("recorder.flush_interval = 'x'\n", "recorder.flush_interval must be a number", 1),
         ("[recorder\n", "not TOML", 1),
-        ("recorder = 3\n", "recorder: input should be a valid dictionary", 1),
+        ("recorder = 3\n", "recorder must be a section, not 3", 1),
+        ("a = 1\n[recorder]\nb = 1\n", "unknown setting recorder.b (and a)", 3),
     ],
 )
 def test_what_is_wrong_is_named_with_its_line(here: Path, text: str, message: str, line: int) -> None:
@@ -141,59 +123,75 @@ def test_an_unknown_variable_of_ours_is_named_too(here: Path, monkeypatch: pytes
     assert wrong.value.hint == "recorder.buffer_size, perhaps; `polyrecord config` lists all"
 
 
+@pytest.mark.parametrize(
+    ("key", "meant"),
+    [
+        ("recorder.bufer_size = 5", "recorder.buffer_size"),
+        ("buffer_size = 5", "recorder.buffer_size"),
+        ("output.fromat = 'csv'", "output.format"),
+        ("recrder.sync = 'never'", "[recorder]"),
+        ("zzz = 5", None),
+    ],
+)
+def test_what_is_unknown_is_named_with_what_was_meant(here: Path, key: str, meant: str | None) -> None:
+    settings(here, f"{key}\n")
+
+    with pytest.raises(ConfigError, match="unknown setting") as wrong:
+        load()
+
+    told = "`polyrecord config` lists all"
+    assert wrong.value.hint == (f"{meant}, perhaps; {told}" if meant else told)
+
+
+def test_what_variables_say_is_text_and_read_as_the_setting_needs_it(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {
+        "FLUSH_INTERVAL": "0.25", "VALIDATE": "true", "STAGES": "a_ms,b_ms", "METADATA": '{"git": ["4f1c"]}'
+    }.items():  # fmt: skip
+        monkeypatch.setenv(f"POLYRECORD_RECORDER_{name}", value)
+
+    found = load().model.recorder
+
+    assert (found.flush_interval, found.check, found.stages) == (0.25, True, ("a_ms", "b_ms"))
+    assert found.metadata == {"git": ["4f1c"]}
+    monkeypatch.setenv("POLYRECORD_RECORDER_METADATA", "git=4f1c")
+    with pytest.raises(ConfigError, match='must be a table, not "git=4f1c"') as wrong:
+        load()
+    assert wrong.value.where == "environment POLYRECORD_RECORDER_METADATA"
+
+
+def test_a_file_that_changed_is_read_again(here: Path) -> None:
+    path = settings(here, "[recorder]\nbuffer_size = 5\n")
+    assert load().model.recorder.buffer_size == 5
+    stamp = path.stat().st_mtime_ns
+
+    settings(here, "[recorder]\nbuffer_size = 50\n")
+    os.utime(path, ns=(stamp, stamp))
+
+    assert load().model.recorder.buffer_size == 50
+
+
+def test_a_closed_directory_above_keeps_no_bot_from_starting(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    is_file = Path.is_file
+
+    def closed_above(path: Path) -> bool:
+        if path.parent != here:
+            raise PermissionError(13, "Permission denied", str(path))
+        return is_file(path)
+
+    monkeypatch.setattr(Path, "is_file", closed_above)
+
+    assert settings_file() is None
+    settings(here, "")
+    assert settings_file() == here / "polyrecord.toml"
+
+
 def test_the_example_holds_every_setting_and_is_valid_when_uncommented(here: Path) -> None:
     text = example()
     bare = "\n".join(line.removeprefix("# ") if " = " in line else line for line in text.splitlines())
     settings(here, bare)
 
     assert all(setting.origin.startswith("polyrecord.toml:") for setting in load())
-
-
-class TestCommand:
-    def test_init_writes_the_example_once(self, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        assert main(["config", "--init"]) == ExitCode.OK
-        assert (here / "polyrecord.toml").read_text() == example()
-        assert main(["config", "--init"]) == ExitCode.USAGE
-        assert main(["config", "--check"]) == ExitCode.OK
-
-    def test_every_setting_is_shown_with_where_it_comes_from(
-        self, here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setenv("COLUMNS", "80")
-        settings(here, "[recorder]\nbuffer_size = 5\n")
-
-        assert main(["config"]) == ExitCode.OK
-        table = capsys.readouterr().out
-        assert main(["config", "--format", "json"]) == ExitCode.OK
-        rows = json.loads(capsys.readouterr().out)["settings"]
-
-        assert {row["key"] for row in rows} == {setting.key for setting in load()}
-        assert all(row["key"] in table for row in rows)
-        assert max(map(len, table.splitlines()[1:])) <= 80
-        assert {row["key"]: row["origin"] for row in rows}["recorder.buffer_size"] == "polyrecord.toml:2"
-
-    def test_one_setting_is_its_value_alone(self, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        assert main(["config", "recorder.block_bytes"]) == ExitCode.OK
-        assert capsys.readouterr().out == "262144\n"
-        assert main(["config", "nothing"]) == ExitCode.FINDINGS
-
-    def test_the_usual_output_format_is_that_of_the_file(
-        self, here: Path, capsys: pytest.CaptureFixture[str]
-    ) -> None:
-        settings(here, 'root = "archive"\n[output]\nformat = "json"\n')
-        with EventRecorder() as recorder:
-            recorder.record("note", {})
-        assert main(["info"]) == ExitCode.OK
-        assert json.loads(capsys.readouterr().out)["streams"][0]["events"] == 1
-        assert main(["info", "--format", "csv"]) == ExitCode.OK
-        assert capsys.readouterr().out.startswith("path,")
-
-    def test_logs_of_other_systems_are_read_as_the_file_says(
-        self, here: Path, capsys: pytest.CaptureFixture[str]
-    ) -> None:
-        settings(here, '[source]\nts = "at.when:s"\ntype_field = "what"\n')
-        (here / "bot.jsonl").write_text('{"at":{"when":1763640000},"what":"tick"}\n')
-
-        assert main(["replay", "--file", "bot.jsonl"]) == ExitCode.OK
-
-        assert '"event_type":"tick"' in capsys.readouterr().out
