@@ -30,7 +30,7 @@ def validate_command(
     A finding has the file, the number of the event, the field and the reason. Types that the catalogue does
     not know are counted, and are no finding. Exit code 1: there are findings; 3: data is damaged.
 
-    \\b
+    \b
     Examples:
       polyrecord validate --since today
       polyrecord validate --type decision --format csv

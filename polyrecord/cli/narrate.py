@@ -44,7 +44,8 @@ def tell_reading(ask: Ask) -> None:
     if explain.rejected > _MOST_REJECTS:
         say(f"warning: {explain.rejected - _MOST_REJECTS:,} more lines are no events and were left out")
     if explain.torn_bytes:
-        say(f"note: the last {explain.torn_bytes:,} bytes of open shards are not whole yet and were left out")
+        tail = f"the last {explain.torn_bytes:,} bytes of files being written"
+        say(f"note: {tail} are not whole yet and were left out")
     if ask.show_explain:
         counts = counters(explain)
         say(orjson.dumps(counts).decode() if ask.output == "json" else _in_words(counts))

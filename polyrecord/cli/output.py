@@ -6,6 +6,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterable
+from importlib import import_module
 from typing import Any, Final
 
 import typer
@@ -13,6 +14,7 @@ import typer
 from polyrecord.cli.narrate import tell_coverage, tell_reading
 from polyrecord.cli.options import Ask
 from polyrecord.errors import ExitCode
+from polyrecord.settings.files import settings_file, variables
 
 _MANY_LINES: Final = 1 << 16  # bytes gathered before they are written
 
@@ -65,9 +67,25 @@ def finish(ask: Ask, *, unreadable: int = 0) -> None:
         raise typer.Exit(ExitCode.FINDINGS)
 
 
+# Who renders answers that the renderers do not know by themselves.
+_TEACHERS: Final = {
+    "EventCounts": "groups",
+    "LatencyByGroup": "groups",
+    "EdgeByGroup": "groups",
+    "Validation": "checks",
+    "Observed": "checks",
+}
+
+
+def _teach(answer: Any) -> None:
+    """Load what knows how to render this answer."""
+    module = _TEACHERS.get(type(answer).__name__)
+    if module is not None:
+        import_module(f"polyrecord.report.render.{module}")
+
+
 def _table(answer: Any) -> bytes:
-    import polyrecord.report.render.checks
-    import polyrecord.report.render.groups  # noqa: F401  # both teach the renderer
+    _teach(answer)
     from polyrecord.report.render.as_table import to_table
 
     width = shutil.get_terminal_size().columns
@@ -80,8 +98,19 @@ def is_terminal() -> bool:
 
 
 def wants_colour() -> bool:
-    """Whether stdout is a terminal that may have colours (https://no-color.org)."""
-    return is_terminal() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    """Whether stdout is to have colours: by the settings, else on a terminal (https://no-color.org)."""
+    wish = _wish()
+    if os.environ.get("NO_COLOR") or wish == "never":
+        return False
+    return wish == "always" or (is_terminal() and os.environ.get("TERM") != "dumb")
+
+
+def _wish() -> str:
+    if settings_file() is None and not variables():
+        return "auto"
+    from polyrecord.settings.load import load
+
+    return load().model.output.colour
 
 
 def _json(answer: Any) -> bytes:
@@ -96,8 +125,7 @@ def _json(answer: Any) -> bytes:
 
 
 def _csv(answer: Any) -> bytes:
-    import polyrecord.report.render.checks
-    import polyrecord.report.render.groups  # noqa: F401  # both teach the renderer
+    _teach(answer)
     from polyrecord.report.render.as_csv import to_csv
 
     return to_csv(answer)

@@ -18,6 +18,8 @@ import typer
 from polyrecord.cli.narrate import say
 from polyrecord.cli.output import write
 from polyrecord.errors import ExitCode, RecorderError, UsageError
+from polyrecord.settings.recorder import recorder_settings
+from polyrecord.settings.root import archive_root
 
 if TYPE_CHECKING:
     from polyrecord.record.stdin import Ending, StdinRecorder
@@ -31,8 +33,15 @@ _REDRAW_SECONDS = 0.25
 
 def record_command(
     root: Annotated[
-        Path, typer.Option("--root", envvar="POLYRECORD_ROOT", help="The archive; made if there is none.")
-    ] = Path(),
+        Path | None,
+        typer.Option(
+            "--root",
+            envvar="POLYRECORD_ROOT",
+            metavar="DIR",
+            show_default="the current directory",
+            help="The archive; made if there is none.",
+        ),
+    ] = None,
     stream: Annotated[
         str | None,
         typer.Option(
@@ -49,9 +58,13 @@ def record_command(
         ),
     ] = None,
     flush_interval: Annotated[
-        float,
-        typer.Option(metavar="SECONDS", help="So long after it came an event is on disk, for all to read."),
-    ] = 1.0,
+        float | None,
+        typer.Option(
+            metavar="SECONDS",
+            show_default="1.0",
+            help="So long after it came an event is on disk, for all to read.",
+        ),
+    ] = None,
     tee: Annotated[bool, typer.Option("--tee", help="Pass the input on to standard output.")] = False,
     output: Annotated[
         str,
@@ -71,13 +84,24 @@ def record_command(
     Ends with its input, or cleanly on SIGINT and SIGTERM. Exit code 0: every line was recorded; 1: some
     were rejected; 3: something that was read could not be written.
 
-    Example: ./bot | polyrecord record --root rec --bot-id maker-1
+    What no option says is taken from polyrecord.toml: root, bot_id, index_keys and flush_interval.
+
+    \b
+    Examples:
+      ./bot | polyrecord record --root rec --bot-id maker-1
+      ./bot | polyrecord record --index-key data.market --tee | jq .
+
+    See also: docs/any-language.md.
     """
     if output not in ("table", "json"):
         raise UsageError(f"not an output format: {output[:80]!r}", hint="table or json")
-    if not (math.isfinite(flush_interval) and flush_interval > 0):
+    told = recorder_settings()
+    seconds = told.get("flush_interval", 1.0) if flush_interval is None else flush_interval
+    bot_id = told.get("bot_id") if bot_id is None else bot_id
+    index_keys = index_keys or list(told.get("index_keys", ()))
+    if not (math.isfinite(seconds) and seconds > 0):
         raise UsageError("--flush-interval must be above 0", hint="seconds, such as 0.5")
-    session = _Session(root, stream, bot_id, index_keys or [], flush_interval, tee=tee)
+    session = _Session(archive_root(root), stream, bot_id, index_keys, seconds, tee=tee)
     code = session.run(as_json=output == "json")
     if code:
         raise typer.Exit(code)

@@ -40,7 +40,12 @@ def sql_command(
     ] = None,
     limit: Annotated[
         int | None,
-        typer.Option(min=0, help="Rows to show at most, 0 for all.", show_default="100 in a table, else all"),
+        typer.Option(
+            min=0,
+            metavar="N",
+            help="Rows to show at most, 0 for all.",
+            show_default="100 in a table, else all",
+        ),
     ] = None,
     save: Annotated[
         Path | None,
@@ -53,7 +58,11 @@ def sql_command(
     reaches no file, network or extension. Without a query, statements are read from stdin, at a terminal
     with a prompt; .help there says more. --format json writes one object per line.
 
-    Example: polyrecord sql "select strategy, count(*), sum(net_edge) from decision group by all"
+    \b
+    Examples:
+      polyrecord sql "select event_type, count(*) from events group by all"
+      polyrecord sql "select sum(net_edge) from decision" --since today
+      polyrecord sql "from fill" --format parquet --output fills.parquet
     """
     from polyrecord.report.session import open_session
 

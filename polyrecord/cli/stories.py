@@ -37,7 +37,13 @@ def trace_command(
 
     Exit code 1: nothing is named so; 2: the beginning fits several traces, which are listed.
 
-    Example: polyrecord trace 4f1c
+    \b
+    Examples:
+      polyrecord trace 4f1c
+      polyrecord trace --key order_id=paper-000001-1
+      polyrecord trace 4f1c --format json | jq .
+
+    See also: polyrecord grep, to find a trace by a text; docs/configuration.md, to declare keys.
     """
     from polyrecord.report.trace import tell_trace
 
@@ -78,7 +84,15 @@ def replay_command(
 ) -> None:
     """The recorded lines in recorded order, byte for byte, and nothing else.
 
-    Example: polyrecord replay --type signal --since -1h --speed 10
+    Events of several writers are merged by time. Exit code 3: some are damaged; the others are written.
+
+    \b
+    Examples:
+      polyrecord replay --type signal --since -1h --speed 10
+      polyrecord replay --trace 4f1c
+      polyrecord replay --type decision | jq -r .data.strategy | sort | uniq -c
+
+    See also: polyrecord tail, for what is being recorded; polyrecord cut, to keep a selection.
     """
     if trace is not None:
         selection = replace(ask.selection, trace=trace)

@@ -156,7 +156,8 @@ def _log(path: Path, how: How) -> Log:
     else:
         chosen = detect(PurePath(path), _head(path), **mapping)
     if chosen is None:
-        raise UsageError("not a log of a known format", path=path, hint=_hint())
+        what = "not a log of a known format" if path.stat().st_size else "file is empty"
+        raise UsageError(what, path=path, hint=_hint())
     return Log(path.resolve(), PurePath(path), chosen, None)
 
 

@@ -60,6 +60,9 @@ class OutputSection(_Section):
     format: Literal["table", "json", "csv"] | None = Field(
         default=None, description="table, json or csv, of the commands that have it"
     )
+    colour: Literal["auto", "always", "never"] = Field(
+        default="auto", description="auto: on a terminal; NO_COLOR wins over always"
+    )
 
 
 class Model(_Section):

@@ -84,7 +84,9 @@ def test_a_torn_tail_is_told_and_is_no_error(command: list[str], shard: Path, ru
     done = run(*command)
 
     assert done.code == 0
-    assert done.stderr == "note: the last 150 bytes of open shards are not whole yet and were left out\n"
+    assert (
+        done.stderr == "note: the last 150 bytes of files being written are not whole yet and were left out\n"
+    )
 
 
 @pytest.mark.parametrize("command", [*COMMANDS, ["info"]])
