@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import orjson
 import typer
 
+from polyrecord.cli.narrate import say
+from polyrecord.cli.output import write
 from polyrecord.cli.progress import Bar
 from polyrecord.errors import DataError, ExitCode, UsageError
 from polyrecord.foreign import FORMATS
+from polyrecord.settings.root import archive_root
 
 if TYPE_CHECKING:
     from polyrecord.foreign.outcome import Reject
@@ -36,8 +39,15 @@ def import_command(
         ),
     ] = None,
     root: Annotated[
-        Path, typer.Option("--root", envvar="POLYRECORD_ROOT", help="The archive; made if there is none.")
-    ] = Path(),
+        Path | None,
+        typer.Option(
+            "--root",
+            envvar="POLYRECORD_ROOT",
+            metavar="DIR",
+            show_default="the current directory",
+            help="The archive; made if there is none.",
+        ),
+    ] = None,
     ts: Annotated[
         str | None,
         typer.Option(
@@ -84,50 +94,51 @@ def import_command(
 
     if output not in ("table", "json"):
         raise UsageError(f"not an output format: {output[:80]!r}", hint="table or json")
-    todo = list(jobs(files, source, ts=ts, event_type=event_type, trace=trace))
-    reports = [_import(root, job, again=again) for job in todo]
+    todo = list(jobs(files, source, ts=ts, event_type=event_type, trace=trace, tell=say))
+    answers = [_import(archive_root(root), job, again=again) for job in todo]
     if output == "json":
-        typer.echo(orjson.dumps({"files": reports}, option=orjson.OPT_INDENT_2))
-    code = _exit_code(reports)
+        reports = [report for report, _ in answers]
+        write(orjson.dumps({"files": reports}, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+    code = max(code for _, code in answers)
     if code:
         raise typer.Exit(code)
 
 
-def _import(root: Path, job: Job, *, again: bool) -> dict[str, Any]:
-    """One file's report as plain values; what happened is told on stderr."""
+def _import(root: Path, job: Job, *, again: bool) -> tuple[dict[str, Any], ExitCode]:
+    """One file's report as plain values, and what it means; what happened is told on stderr."""
     from polyrecord.importers.run import import_file
 
-    rejects = _Rejects(job.name)
+    rejects, shown = _Rejects(job.name), _printable(job.name)
     try:
-        with Bar(_printable(job.name)) as bar:
+        with Bar(shown) as bar:
 
             def progress(step: str, done: int, total: int) -> None:
-                bar(done, total, f"{step} {_printable(job.name)}")
+                bar(done, total, f"{step} {shown}")
 
             report = import_file(
                 root, job.name, job.choose, on_reject=rejects, on_progress=progress, again=again
             )
-    except DataError as error:
-        _tell(f"error: {error}")
-        return {"file": job.name, "error": error.what}
+    except (DataError, UsageError) as error:  # of this file: the others are none the worse for it
+        say(f"error: {error}")
+        return {"file": job.name, "error": error.what}, error.exit_code
     rejects.close()
     for line in _describe(report):
-        _tell(line)
-    return report.as_json()
+        say(line)
+    return report.as_json(), _meaning(report)
 
 
-def _exit_code(reports: list[dict[str, Any]]) -> ExitCode:
-    if any("error" in report or "damage" in report for report in reports):
+def _meaning(report: FileReport) -> ExitCode:
+    if report.damage:
         return ExitCode.DATA
-    return ExitCode.FINDINGS if any(report["rejected"] for report in reports) else ExitCode.OK
+    return ExitCode.FINDINGS if report.tally.rejected else ExitCode.OK
 
 
 def _describe(report: FileReport) -> list[str]:
     tally = report.tally
     share = f"{tally.kept:,} of {tally.read:,} lines kept, {tally.rejected:,} rejected"
-    what = f"{_printable(report.file)} ({report.format.summary})"
+    what = f"{report.file} ({report.format.summary})"
     lines = [f"{what}: {share}, {report.added:,} events added{_history(report)}"]
-    counts = [f"{_printable(name)} {count:,}" for name, count in tally.events_by_type.most_common()]
+    counts = [f"{name} {count:,}" for name, count in tally.events_by_type.most_common()]
     reasons = [f"{name} {count:,}" for name, count in tally.reasons.most_common()]
     details = {
         "types": counts[:20] + ([f"and {len(counts) - 20:,} more types"] if len(counts) > 20 else []),
@@ -136,7 +147,7 @@ def _describe(report: FileReport) -> list[str]:
         "kept as strings": [f"{tally.rewritten:,} values that JSON cannot carry"] if tally.rewritten else [],
         "rejects kept in": [str(report.rejects)] if report.rejects else [],
         "not read to its end": [report.damage] if report.damage else [],
-        "not in the archive any more": [f"{report.missing:,} events; --again brings them back"]
+        "imported anew": [f"{report.missing:,} events of earlier imports were gone from the archive"]
         if report.missing
         else [],
     }
@@ -153,10 +164,6 @@ def _printable(text: str) -> str:
     return text if text.isprintable() else ascii(text)
 
 
-def _tell(line: str) -> None:
-    typer.echo(line, err=True)
-
-
 class _Rejects:
     """Names the first rejected lines of a file as they come, and counts the others."""
 
@@ -167,9 +174,9 @@ class _Rejects:
     def __call__(self, line: int, reject: Reject) -> None:
         self._count += 1
         if self._count <= NAMED_REJECTS:
-            _tell(f"{_printable(self._name)}:{line}: {reject}")
+            say(f"{self._name}:{line}: {reject}")
 
     def close(self) -> None:
         """Says how many were not named."""
         if self._count > NAMED_REJECTS:
-            _tell(f"{_printable(self._name)}: {self._count - NAMED_REJECTS:,} more lines rejected")
+            say(f"{self._name}: {self._count - NAMED_REJECTS:,} more lines rejected")

@@ -8,6 +8,7 @@ from typing import Final
 
 HEAD: Final = 1 << 16  # bytes of content
 _GZIP: Final = b"\x1f\x8b"
+_STEP: Final = 256
 _FRAMING: Final = 31  # window bits that ask zlib for gzip framing
 
 
@@ -26,8 +27,11 @@ def _inflated(packed: bytes, size: int) -> bytes:
     while packed.startswith(_GZIP) and len(content) < size:
         unpacker = zlib.decompressobj(_FRAMING)
         try:
-            content += unpacker.decompress(packed, size - len(content))
+            for at in range(0, len(packed), _STEP):  # in steps: what is before damage is not lost with it
+                content += unpacker.decompress(packed[at : at + _STEP])
+                if unpacker.eof or len(content) >= size:
+                    break
         except zlib.error:
             break
-        packed = unpacker.unused_data.lstrip(b"\0")
-    return content
+        packed = unpacker.unused_data.lstrip(b"\0") + packed[at + _STEP :] if unpacker.eof else b""
+    return content[:size]

@@ -1,4 +1,4 @@
-"""Which format a log is of, judged by its first lines and, where they leave it open, by its place."""
+"""Which format a log is of, judged by its first lines; its place tells what they leave open."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from typing import Any, Final
 
 from polyrecord.foreign.content import HEAD
 from polyrecord.foreign.formats import Format, choose_format
-from polyrecord.foreign.metastacker import topic_of
+from polyrecord.foreign.generic import COMMON_TS, TYPE_FIELDS
+from polyrecord.foreign.lines import TRACE_FIELDS
 from polyrecord.foreign.objects import BOM, load_object
 from polyrecord.foreign.otlp import SIGNALS
 from polyrecord.foreign.outcome import Reject, events_of
+from polyrecord.foreign.rows import TIME_NAMES
 
 _LOOKED_AT: Final = 20  # lines
 _HFTBACKTEST: Final = re.compile(rb"\d{16,19} +[\[{]")
@@ -42,14 +44,32 @@ def detect(
     """
     mapped = (ts, event_type, trace) != (None, None, None)
     if _is_csv(head):
-        return choose_format("csv", ts=ts, event_type=event_type, trace=trace)
+        rows = choose_format("csv", ts=ts, event_type=event_type, trace=trace)
+        if gives_events(rows, head):  # a text may have a comma in each of two lines
+            return rows
     if mapped:
         return choose_format("generic", ts=ts, event_type=event_type, trace=trace)
-    name = _name(path, head)
+    name = _name(head)
     if name is None:
         return None
     chosen = choose_format(name, path=path)
-    return chosen if _gives_events(chosen, head) else None
+    return chosen if gives_events(chosen, head) else None
+
+
+def fields_of(head: bytes) -> tuple[str | None, str | None, str | None]:
+    """The usual names of time, type and trace that the first object or the names of a CSV have."""
+    if _is_csv(head):
+        first = dict.fromkeys(
+            _lines(head)[0].removeprefix(BOM).decode("utf-8", "replace").strip().split(","), "x"
+        )
+        return _first_of(TIME_NAMES, first), _first_of(("event_type",), first), _first_of(TRACE_FIELDS, first)
+    value = next(_objects(head), {})
+    texts = {name: text for name, text in value.items() if isinstance(text, str) and text}
+    return _first_of(COMMON_TS, value), _first_of(TYPE_FIELDS, texts), _first_of(TRACE_FIELDS, texts)
+
+
+def _first_of(usual: tuple[str, ...], value: dict[str, Any]) -> str | None:
+    return next((name for name in usual if value.get(name) is not None), None)
 
 
 def _lines(head: bytes) -> list[bytes]:
@@ -77,7 +97,7 @@ def _is_csv(head: bytes) -> bool:
     )
 
 
-def _name(path: PurePath, head: bytes) -> str | None:
+def _name(head: bytes) -> str | None:
     if any(_HFTBACKTEST.match(line.removeprefix(BOM)) for line in _lines(head)[:3]):
         return "hftbacktest"
     found = list(_objects(head))
@@ -85,15 +105,7 @@ def _name(path: PurePath, head: bytes) -> str | None:
         for name, is_one in _MARKS.items():
             if is_one(value):
                 return name
-    if found and _is_metastacker_place(path):
-        return "metastacker"
     return "generic" if found else None
-
-
-def _is_metastacker_place(path: PurePath) -> bool:
-    parts = path.parts
-    dated = len(parts) > 2 and parts[-2].startswith("date=") and parts[-3] == topic_of(path)
-    return dated or (len(parts) > 1 and parts[-2] == "health_snapshot")
 
 
 def _is_frame(value: dict[str, Any]) -> bool:
@@ -122,13 +134,13 @@ _MARKS: Final[dict[str, Callable[[dict[str, Any]], bool]]] = {
     "otlp": lambda value: any(name in value for name in SIGNALS),
     "cryptofeed": lambda value: _is_header(value) or _is_frame(value),
     "tickscope": _is_tick,
-    "metastacker": lambda value: "ts_ist" in value,
+    "metastacker": lambda value: any(name.endswith("_ist") for name in value),
     "polytraders": _is_decision,
     "polyarb": _is_polyarb,
 }
 
 
-def _gives_events(chosen: Format, head: bytes) -> bool:
+def gives_events(chosen: Format, head: bytes) -> bool:
     """Whether any of the first lines is an event to the format: JSON without a time is no log."""
     parser = chosen.parser()
     outcomes = [parser.parse(line.strip(b"\0")) for line in _lines(head)]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
+_NUMBER = re.compile(rb"\s*:\s*(-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)(?=[\s,}])")
 _EXACT = json.JSONDecoder(parse_float=str)  # one for all: making it costs more than a short line
 
 
@@ -30,10 +32,23 @@ def pick_exact(value: Any, path: str, text: bytes) -> Any:
     item = pick(value, path)
     if not isinstance(item, float):
         return item
+    written = _only_number_of(path, text)
+    if written is not None and float(written) == item:
+        return written.decode()
     try:
         return pick(_EXACT.decode(text.decode()), path)
     except RecursionError:
         return repr(item)  # nested deeper than the exact parser goes: the shortest text of the same double
+
+
+def _only_number_of(name: str, text: bytes) -> bytes | None:
+    """The number after the only key of this name, wherever in the text that stands."""
+    key = b'"%b"' % name.encode()
+    at = text.find(key)
+    if at < 0 or text.find(key, at + 1) >= 0:
+        return None
+    match = _NUMBER.match(text, at + len(key))
+    return match[1] if match is not None else None
 
 
 def text_of(value: Any) -> str | None:

@@ -12,7 +12,7 @@ from polyrecord.foreign import FORMATS
 from polyrecord.foreign.cryptofeed import CryptofeedParser
 from polyrecord.foreign.generic import GenericParser, parse_mapping
 from polyrecord.foreign.hftbacktest import HftbacktestParser
-from polyrecord.foreign.metastacker import MetastackerParser, topic_of
+from polyrecord.foreign.metastacker import MetastackerParser, period_of, topic_of
 from polyrecord.foreign.otlp import OtlpParser
 from polyrecord.foreign.outcome import Parser
 from polyrecord.foreign.polyarb import PolyarbParser
@@ -75,6 +75,7 @@ def choose_format(
         hint = f"{name} has its own; --from {' or '.join(MAPPED)} takes them"
         raise UsageError("--ts and fields of type and trace are for other formats", hint=hint)
     if name == "metastacker":
-        topic = None if path is None else topic_of(path)
-        return Format(name, f"{name} {topic or ''}".strip(), lambda: MetastackerParser(topic), summary)
+        topic, period = (None, None) if path is None else (topic_of(path), period_of(path))
+        identity = " ".join(filter(None, (name, topic, period)))
+        return Format(name, identity, lambda: MetastackerParser(topic, period), summary)
     return Format(name, name, _PLAIN[name], summary)

@@ -10,6 +10,7 @@ from polyrecord.foreign.objects import Loaded
 from polyrecord.foreign.outcome import Parsed, Reject
 
 _IN_ENVELOPE: Final = ("span_id", "parent_span_id", "bot_id", "intent_id", "level", "reason_code")
+_NAMED: Final = frozenset(_IN_ENVELOPE)
 TRACE_FIELDS: Final = ("trace_id", "traceId", "trace")
 
 
@@ -20,13 +21,18 @@ def one_line(text: bytes) -> bytes:
 
 def envelope_of(value: dict[str, Any]) -> dict[str, str] | None:
     """The members of an object that an event line carries beside `data`."""
+    if _NAMED.isdisjoint(value):
+        return None
     found = {name: text for name in _IN_ENVELOPE if (text := text_of(value.get(name))) is not None}
     return found or None
 
 
 def trace_of(value: dict[str, Any]) -> str | None:
     """The trace id of an object, by the usual names."""
-    return next((text for name in TRACE_FIELDS if (text := text_of(value.get(name))) is not None), None)
+    for name in TRACE_FIELDS:
+        if name in value and (text := text_of(value[name])) is not None:
+            return text
+    return None
 
 
 def time_of(loaded: Loaded, names: tuple[str, ...], *, zone_seconds: int = 0) -> int | Reject:

@@ -41,10 +41,23 @@ def _from_text(text: str, unit: str, zone_seconds: int) -> int:
         raise ValueError(f"not a time: {shorten(text)}")
     is_number = _NUMBER.fullmatch(text) is not None
     if unit == "iso" or (unit == "auto" and not is_number):
-        return parse_ts(text) - (0 if _ZONED.search(text) else zone_seconds * SECOND)
+        without_zone = zone_seconds and not _ZONED.search(text)
+        return parse_ts(text) - (zone_seconds * SECOND if without_zone else 0)
     if not is_number:
         raise ValueError(f"not a number of {unit}: {shorten(text)}")
+    whole, _, fraction = text.partition(".")
+    if whole.isdecimal() and (not fraction or fraction.isdecimal()):
+        return _from_digits(whole, fraction, unit)
     return _from_number(Decimal(text), unit)
+
+
+def _from_digits(whole: str, fraction: str, unit: str) -> int:
+    """What `_from_number` gives, for the way nearly every time is written."""
+    ns = _from_number(int(whole), unit)
+    if not fraction:
+        return ns
+    scale = UNITS[_unit_of(int(whole)) if unit == "auto" else unit]
+    return ns + int(fraction) * scale // int(10 ** len(fraction))
 
 
 def _from_number(value: int | Decimal, unit: str) -> int:

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import gzip
 import stat
 import sys
 import tempfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from shutil import copyfileobj
-from typing import BinaryIO, Self, cast
+from typing import BinaryIO, Protocol, Self, cast
 
 from polyrecord.errors import DataError
 
 CHUNK = 1 << 18
 LONGEST_LINE = 1 << 26  # bytes; what is longer is rejected instead of held in memory
 _GZIP = b"\x1f\x8b"
+_FRAMING = 31  # window bits that ask zlib for gzip framing
 
 
 class Content:
@@ -47,14 +48,50 @@ class Content:
         self._file.seek(0)
         is_gzip = self._file.read(2) == _GZIP
         self._file.seek(0)
-        stream = cast(BinaryIO, gzip.GzipFile(fileobj=self._file)) if is_gzip else self._file
+        pieces = iter(lambda: self._file.read(CHUNK), b"")
         try:
-            # read1 hands over what there is before damage; read would lose it.
-            while chunk := stream.read1(CHUNK):  # type: ignore[attr-defined]
+            for chunk in _inflated(pieces) if is_gzip else pieces:
                 yield chunk
                 on_progress(self._file.tell())
         except (OSError, EOFError, zlib.error) as error:
             self.damage = f"damaged: {error}"
+
+
+def _inflated(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """The content of gzip members, zeros between them passed over; all of it that stands before damage.
+
+    Raises zlib.error where it is damaged, and EOFError where it ends inside a member.
+    """
+    unpacker, is_between = zlib.decompressobj(_FRAMING), True
+    for piece in pieces:
+        packed = piece
+        while packed := packed.lstrip(b"\0") if is_between else packed:
+            before = unpacker.copy()
+            try:
+                content = unpacker.decompress(packed, CHUNK)
+            except zlib.error:
+                yield _until_damage(before, packed)
+                raise
+            is_between = unpacker.eof
+            packed = unpacker.unused_data if is_between else unpacker.unconsumed_tail
+            unpacker = zlib.decompressobj(_FRAMING) if is_between else unpacker
+            if content:
+                yield content
+    if not is_between:
+        yield unpacker.flush()
+        raise EOFError("gzip ends inside a member")
+
+
+class _Unpacker(Protocol):
+    def decompress(self, data: bytes, /) -> bytes: ...
+
+
+def _until_damage(unpacker: _Unpacker, packed: bytes) -> bytes:
+    """What there is before the damage: zlib gives nothing of the call that meets it."""
+    content: list[bytes] = []
+    with suppress(zlib.error):
+        content.extend(unpacker.decompress(packed[at : at + 1]) for at in range(len(packed)))
+    return b"".join(content)
 
 
 def _open(name: str) -> BinaryIO:

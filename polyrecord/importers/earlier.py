@@ -92,7 +92,9 @@ def plan(known: list[Earlier], found: Fingerprint, obsolete: Iterable[Earlier] =
     """
     same = found.beginnings | {found.whole}
     leftovers = tuple(one.writer for one in known if one.consumed is None and one.whole in same)
-    leftovers += tuple(one.writer for one in obsolete if one.whole in same or one.consumed in same)
+    gone = [one for one in obsolete if one.whole in same or one.consumed in same]
+    # The last first: what an interruption leaves is then a beginning, and nothing rests on what is gone.
+    leftovers += tuple(one.writer for one in sorted(gone, key=lambda one: -one.whole.size))
     done = [one for one in known if one.consumed is not None and one.whole == found.whole]
     if done:
         return Plan(found.whole.size, done[0], leftovers)
@@ -123,12 +125,17 @@ def rejects_of(root: Path, writer: str) -> Path | None:
     return path if path.exists() else None
 
 
-def missing_of(root: Path, earlier: Earlier) -> int:
-    """How many events of an import are not in the archive any more, by what its shards say."""
+def missing_of(root: Path, known: Iterable[Earlier], found: Fingerprint) -> int:
+    """How many events of imports of a content are not in the archive any more, by what its shards say."""
+    same = found.beginnings | {found.whole}
+    done = [one for one in known if one.consumed is not None and (one.whole in same or one.consumed in same)]
+    return sum(_missing_of(root, one) for one in done)
+
+
+def _missing_of(root: Path, earlier: Earlier) -> int:
     if earlier.events is None:
         return 0
-    held = sum(map(_events_in, _shards_of(root, earlier.writer)))
-    return max(earlier.events - held, 0)
+    return max(earlier.events - sum(map(_events_in, _shards_of(root, earlier.writer))), 0)
 
 
 def _events_in(path: Path) -> int:

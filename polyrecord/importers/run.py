@@ -4,15 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Protocol
 
 from polyrecord.errors import DataError, RecorderError
+from polyrecord.foreign.content import HEAD
 from polyrecord.foreign.formats import Format
-from polyrecord.foreign.outcome import Outcome, Parser, Reject, events_of
-from polyrecord.importers.content import Content, Extent, Fingerprint, Line, fingerprint, split_lines
+from polyrecord.foreign.outcome import Outcome, Parsed, Parser, Reject, events_of
+from polyrecord.importers.content import (
+    LONGEST_LINE,
+    Content,
+    Extent,
+    Fingerprint,
+    Line,
+    fingerprint,
+    split_lines,
+)
 from polyrecord.importers.earlier import (
     WRITER_PREFIX,
     Earlier,
@@ -30,7 +39,7 @@ from polyrecord.record.rejects import RejectsFile
 
 OnReject = Callable[[int, Reject], None]
 Choose = Callable[[bytes], Format]
-"""Tells the format from the first bytes of a content; raises UsageError when it is none."""
+"""Tells the format from the first bytes of a content, none where it is empty; raises UsageError."""
 _MOST_WAITING = 1 << 16  # bytes of rejects held in memory
 _MOST_TEXT = 4096  # bytes of a rejected line that are kept
 
@@ -47,7 +56,8 @@ class FileReport:
 
     `start` is where this run began (bytes of content); it is over 0 when an earlier import did what is
     before. `damage` says why the file could not be read to its end, `rejects` where the lines are kept that
-    are no events. `missing` events of an earlier import are not in the archive any more.
+    are no events. `missing` events of earlier imports were not in the archive any more, so that the file was
+    imported anew.
     """
 
     file: str
@@ -85,7 +95,7 @@ def import_file(
     """
     with Content(name) as content:
         try:
-            source = choose(next(content.chunks(), b""))
+            source = choose(_head(content))
             with one_at_a_time(root):
                 return _import(root, content, source, on_reject, on_progress, again=again)
         except OSError as error:
@@ -105,18 +115,29 @@ def _import(
     known = find_earlier(root, source.identity)
     sizes = {extent.size for one in known for extent in (one.whole, one.consumed) if extent}
     found = fingerprint(content.chunks(_step(on_progress, "reading", content)), sizes - {0})
-    todo = plan([], found, known) if again else plan(known, found)
+    missing = missing_of(root, known, found)
+    todo = plan([], found, known) if again or missing else plan(known, found)
     for writer in todo.leftovers:
         remove_leftovers(root, writer)
     if todo.after is not None and todo.start == found.whole.size:
         after = todo.after
         return FileReport(
             content.name, source, after.writer, after.tally, 0, todo.start, content.damage,
-            rejects_of(root, after.writer), missing_of(root, after),
+            rejects_of(root, after.writer),
         )  # fmt: skip
     chunks = _unchanged(content.chunks(_step(on_progress, "importing", content)), found.whole, content.name)
     run = _Run(root, content.name, source, found, todo)
-    return run.report(run.write(chunks, on_reject), content.damage)
+    return replace(run.report(run.write(chunks, on_reject), content.damage), missing=missing)
+
+
+def _head(content: Content) -> bytes:
+    """The first bytes to tell the format from, without the zeros that a crash may have left before them."""
+    head = b""
+    for chunk in content.chunks():
+        head += chunk if head else chunk.lstrip(b"\0")
+        if len(head) >= HEAD:
+            break
+    return head[:HEAD]
 
 
 def _step(on_progress: OnProgress, step: str, content: Content) -> Callable[[int], None]:
@@ -146,7 +167,8 @@ class _Run:
         seed = f"{source.identity}\n{found.whole.sha256}\n{todo.start}"
         self._writer = WRITER_PREFIX + sha256(seed.encode()).hexdigest()[:16]
         self._tally = _tally_before(todo.after)
-        self._tail: str | None = None
+        self._tail: str | None = None  # why the last line is no event, or not yet
+        self._leaves_tail = False  # whether what follows the last line feed is left to a later import
         self._rejects = RejectsFile(root, self._writer)
         self._events = 0
 
@@ -165,8 +187,8 @@ class _Run:
         with BulkWriter(self._root, self._writer, metadata=self._record(consumed=None)) as bulk:
             parser = self._source.parser()
             for line in split_lines(chunks):
-                self._take(line, parser, bulk, on_reject)
-            consumed = self._found.whole if self._tail is None else self._found.lines
+                self._take(_without_padding(line), parser, bulk, on_reject)
+            consumed = self._found.lines if self._leaves_tail else self._found.whole
             self._rejects.close()
             bulk.finish(**self._record(consumed, self._events))
 
@@ -183,33 +205,46 @@ class _Run:
 
     def _take(self, line: Line, parser: Parser, bulk: BulkWriter, on_reject: OnReject) -> None:
         if line.text is not None and (not line.text or line.text.isspace()):
-            self._tally.blank += line.begin >= self._start
+            self._leaves_tail = not line.has_end  # a line may follow in the same place
+            self._tally.blank += line.has_end and line.begin >= self._start
             return
         outcome = _outcome(line, parser)  # of lines imported before, too: a header holds for what follows
         if line.begin < self._start:
             return
-        if not isinstance(outcome, Reject):
-            events = events_of(outcome)
-            self._events += len(events)
-            for event in events:
-                bulk.add(
-                    event.ts_ns, event.event_type, event.data,
-                    trace_id=event.trace_id, envelope=event.envelope,
-                )  # fmt: skip
-            self._tally.keep(events)
-            return
-        self._tally.reject(outcome)
+        if isinstance(outcome, Reject):
+            self._reject(line, outcome)
+            on_reject(line.number, outcome)
+        else:
+            self._keep(events_of(outcome), bulk)
+
+    def _keep(self, events: tuple[Parsed, ...], bulk: BulkWriter) -> None:
+        self._events += len(events)
+        for event in events:
+            bulk.add(
+                event.ts_ns, event.event_type, event.data, trace_id=event.trace_id, envelope=event.envelope
+            )
+        self._tally.keep(events)
+
+    def _reject(self, line: Line, reject: Reject) -> None:
+        self._tally.reject(reject)
         if not line.has_end:
-            self._tail = outcome.reason
-        self._rejects.add(line.number, outcome.reason, outcome.detail, (line.text or b"")[:_MOST_TEXT])
+            self._tail, self._leaves_tail = reject.reason, True
+        self._rejects.add(line.number, reject.reason, reject.detail, (line.text or b"")[:_MOST_TEXT])
         if self._rejects.waiting > _MOST_WAITING:
             self._rejects.flush()
-        on_reject(line.number, outcome)
+
+
+def _without_padding(line: Line) -> Line:
+    """A line without the zeros around it that a crash of the machine left in the file."""
+    text = line.text
+    if not text or (text[0] and text[-1]):
+        return line
+    return replace(line, text=text.strip(b"\0"))
 
 
 def _outcome(line: Line, parser: Parser) -> Outcome:
     if line.text is None:
-        return Reject("line too long")
+        return Reject("line too long", f"more than {LONGEST_LINE:,} bytes")
     outcome = parser.parse(line.text)
     if not isinstance(outcome, Reject) and not line.has_end and not parser.is_whole(line.text):
         return Reject("cut off", "the last line has no line feed and does not end as JSON")

@@ -13,8 +13,16 @@ from typing import Any
 
 IST = timezone(timedelta(hours=5, minutes=30))
 START = datetime(2026, 2, 3, 18, 0)  # noqa: DTZ001 - as PolyArb-X writes it, without a zone, in UTC
+BOTS = ("risk.liquidity_guard", "risk.spread_limit", "strategy.maker")
+DECISIONS = 400  # of each bot
 STAGES = ("ws_to_book_update_ms", "book_to_signal_ms", "signal_to_risk_ms", "risk_to_send_ms")
-TRACES = 120
+TRACES = 200
+ROTATED = {  # what MetaStackerBandit's rotation appends, and what other rotations do
+    "costs": "_20251220_120000.jsonl.gz",
+    "market": "_1.jsonl.gz",
+    "risk": ".1.jsonl.gz",
+    "ensemble": ".jsonl.gz.1",
+}
 
 
 def put(path: Path, rows: Iterable[dict[str, Any]]) -> int:
@@ -95,29 +103,43 @@ def metastacker_day(root: Path) -> Counter[str]:
         "repro": {"repro": {"git_sha": "57ebe1e", "seed": 42}},
         "costs": {"costs": {"fee_bps": 5.0, "cost_bps_total": 48.9, "slip_bps": None}},
         "feature_log": {"spread_bps": 75.0, "volatility_regime": "low"},
+        "execution": {
+            "side": "BUY",
+            "limit_px": 91_250.5,
+            "fill_px": 91_251.0,
+            "fill_qty": 0.01,
+            "ioc_ms": 41,
+        },
+        "ensemble": {"pred_stack_bps": 12.25, "manifest": {"stack": 0.5}, "event_id": "9f86d081"},
+        "market": {"bid": 91_250.5, "ask": 91_251.0, "volume": 12.9, "funding_rate": 0.0001},
+        "risk": {"position": 0.0, "utilization": 0.125, "exposure": 1250.0},
+        "hyperliquid": {"coin": "BTC", "cluster": "pros"},
     }
-    counts = {"health": 96, "costs": 147}
+    counts = {"health": 96, "costs": 147, "ensemble": 96, "market": 288, "risk": 288, "hyperliquid": 96}
     for topic, members in topics.items():
         rows = []
         for number in range(counts.get(topic, 6)):
-            at = base + timedelta(minutes=number * 9, milliseconds=random.randint(0, 999))
+            at = base + timedelta(minutes=number * 4, milliseconds=random.randint(0, 999))
             stamp = at.isoformat() if number % 2 else at.replace(tzinfo=None).isoformat()
             rows.append({"ts_ist": stamp, "log_type": topic, "sampled": True, **members})
         folder = root / "paper_trading_outputs" / "logs" / topic / "date=2025-12-20"
-        half = len(rows) // 2 if topic == "costs" else 0
+        half = len(rows) // 2 if topic in ROTATED else 0
         if half:
-            put(folder / f"{topic}_20251220_120000.jsonl.gz", rows[:half])
+            put(folder / f"{topic}{ROTATED[topic]}", rows[:half])
         written[topic] = half + put(folder / f"{topic}.jsonl.gz", rows[half:])
-    snapshot = {"ts_ist": "2025-12-20T05:30:00", "equity_value": None, "trade_count": None}
-    place = root / "paper_trading_outputs" / "logs" / "1h" / "health_snapshot" / "snapshot.jsonl"
-    written["snapshot"] = put(place, [snapshot])
+    for period, hours in (("1h", range(1, 24)), ("24h", range(23, 24))):
+        place = root / "paper_trading_outputs" / "logs" / period / "health_snapshot" / "snapshot.jsonl"
+        values = {"equity_value": None, "daily_pnl": None, "trade_count": 0}
+        written["snapshot"] += put(
+            place, [{"ts_ist": f"2025-12-20T{hour:02d}:00:00", **values} for hour in hours]
+        )
     return written
 
 
 def polytraders_day(root: Path) -> Counter[str]:
     """Polytraders: one decision log per bot."""
     random = Random(3)
-    for bot in ("risk.liquidity_guard", "strategy.maker"):
+    for bot in BOTS:
         rows = [
             {
                 "ts": (START + timedelta(seconds=number)).isoformat() + "Z",
@@ -132,7 +154,8 @@ def polytraders_day(root: Path) -> Counter[str]:
                 "trace_id": trace_of(number).replace("-", ""),
                 "span_id": f"{number:016x}",
             }
-            for number in range(60)
+            for number in range(DECISIONS)
         ]
-        put(root / f"{bot}.jsonl", rows)
-    return Counter({"decision": 120})
+        put(root / f"{bot}.jsonl", rows[DECISIONS // 2 :])
+        put(root / f"{bot}.jsonl.1.gz", rows[: DECISIONS // 2])
+    return Counter({"decision": DECISIONS * len(BOTS)})

@@ -16,7 +16,7 @@ from polyrecord.read.replay import Replay
 from polyrecord.read.selection import Selection
 from polyrecord.read.sources import How, open_source
 from polyrecord.times import parse_ts
-from tests.foreign.days import metastacker_day, polyarb_day, polytraders_day, put
+from tests.foreign.days import TRACES, metastacker_day, polyarb_day, polytraders_day, put
 from tests.foreign.table import cases_of, generated_cases, rows_of
 
 DAYS = {
@@ -91,7 +91,7 @@ def test_a_directory_with_shards_of_ours_is_our_archive_whatever_lies_beside_the
     assert isinstance(open_source(tmp_path), Archive)
     assert counted(tmp_path) == {"note": 1}
     forced = open_source(tmp_path, how=How("polyarb"))
-    assert len(list(Replay(forced, Selection(types=frozenset({"signal"}))))) == 120
+    assert len(list(Replay(forced, Selection(types=frozenset({"signal"}))))) == TRACES
 
 
 def test_several_files_of_several_formats_are_one_source(tmp_path: Path) -> None:
@@ -122,7 +122,7 @@ def test_shards_and_logs_may_be_read_together(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("name", "content", "error", "message"), [
     ("bot.txt", b"hello\nworld\n", UsageError, "not a log of a known format"),
     ("bot.jsonl", b'{"a":1}\n', UsageError, "not a log of a known format"),
-    ("empty.jsonl", b"", UsageError, "not a log of a known format"),
+    ("empty.jsonl", b"", UsageError, "file is empty"),
 ])  # fmt: skip
 def test_what_is_no_log_is_refused_with_the_formats_there_are(
     name: str, content: bytes, error: type[Exception], message: str, tmp_path: Path

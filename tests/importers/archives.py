@@ -30,7 +30,7 @@ def events(root: Path) -> list[dict[str, Any]]:
 
 
 def run(
-    root: Path, path: Path, source: str = "generic", **fields: Any
+    root: Path, path: Path, /, source: str = "generic", **fields: Any
 ) -> tuple[FileReport, list[tuple[int, Reject]]]:
     """Imports a file; the report, and the rejects with their line numbers."""
     rejects: list[tuple[int, Reject]] = []
