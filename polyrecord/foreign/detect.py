@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from collections.abc import Callable, Iterator
 from pathlib import PurePath
@@ -14,11 +15,11 @@ from polyrecord.foreign.lines import TRACE_FIELDS
 from polyrecord.foreign.objects import BOM, load_object
 from polyrecord.foreign.otlp import SIGNALS
 from polyrecord.foreign.outcome import Reject, events_of
-from polyrecord.foreign.rows import TIME_NAMES
+from polyrecord.foreign.rows import TIME_NAMES, row_fields
 
 _LOOKED_AT: Final = 20  # lines
 _HFTBACKTEST: Final = re.compile(rb"\d{16,19} +[\[{]")
-_CSV: Final = re.compile(rb"[^{\[,]*[A-Za-z_][^{\[,]*(,[^{\[,]+)+")
+_NAMES: Final = re.compile(rb"[^{\[]*[A-Za-z_]")  # what a line of names has before any bracket
 _NINE_DIGITS: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z\Z", re.ASCII)
 
 
@@ -59,10 +60,8 @@ def detect(
 def fields_of(head: bytes) -> tuple[str | None, str | None, str | None]:
     """The usual names of time, type and trace that the first object or the names of a CSV have."""
     if _is_csv(head):
-        first = dict.fromkeys(
-            _lines(head)[0].removeprefix(BOM).decode("utf-8", "replace").strip().split(","), "x"
-        )
-        return _first_of(TIME_NAMES, first), _first_of(("event_type",), first), _first_of(TRACE_FIELDS, first)
+        names = dict.fromkeys(row_fields(_lines(head)[0]), "")
+        return _first_of(TIME_NAMES, names), _first_of(("event_type",), names), _first_of(TRACE_FIELDS, names)
     value = next(_objects(head), {})
     texts = {name: text for name, text in value.items() if isinstance(text, str) and text}
     return _first_of(COMMON_TS, value), _first_of(TYPE_FIELDS, texts), _first_of(TRACE_FIELDS, texts)
@@ -88,13 +87,15 @@ def _objects(head: bytes) -> Iterator[dict[str, Any]]:
 
 
 def _is_csv(head: bytes) -> bool:
-    """Whether the first line names columns and the second has as many."""
-    lines = [line.removeprefix(BOM).rstrip(b"\r") for line in _lines(head)[:2]]
-    return (
-        len(lines) == 2
-        and _CSV.fullmatch(lines[0]) is not None
-        and lines[0].count(b",") == lines[1].count(b",")
-    )
+    """Whether the first line may name columns, and the second has as many."""
+    lines = _lines(head)[:2]
+    if len(lines) < 2 or not _NAMES.match(lines[0].removeprefix(BOM)):
+        return False
+    try:
+        names, row = map(row_fields, lines)
+    except (UnicodeDecodeError, csv.Error):
+        return False
+    return len(names) == len(row) > 1
 
 
 def _name(head: bytes) -> str | None:

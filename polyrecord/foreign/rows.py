@@ -30,12 +30,12 @@ class CsvParser:
 
     def is_whole(self, line: bytes) -> bool:
         """Whether the row has as many fields as there are names: one that is cut off has fewer."""
-        return self._names is not None and len(_fields(line)) == len(self._names)
+        return self._names is not None and len(row_fields(line)) == len(self._names)
 
     def parse(self, line: bytes) -> tuple[Parsed, ...] | Parsed | Reject:
         """The event of a row; nothing of the first line, which names the fields; or why it is none."""
         try:
-            fields = _fields(line)
+            fields = row_fields(line)
         except (UnicodeDecodeError, csv.Error) as error:
             return Reject("not CSV", str(error)[:80])
         if self._names is None:
@@ -66,7 +66,8 @@ class CsvParser:
         return Parsed(ts_ns, kind, trace, orjson.dumps(row))
 
 
-def _fields(line: bytes) -> list[str]:
+def row_fields(line: bytes) -> list[str]:
+    """The fields of a row; raises UnicodeDecodeError and csv.Error."""
     text = line.removeprefix(BOM).decode().rstrip("\r")
     if text and '"' not in text and "\r" not in text:
         return text.split(",")

@@ -7,13 +7,14 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from polyrecord.format.block import BadHeader
 from polyrecord.format.constants import FOOTER_SIZE
 from polyrecord.format.directory import parse_footer
-from polyrecord.format.layout import MANIFESTS, REJECTS, TREES, manifest_path, parse_shard_path
+from polyrecord.format.layout import MANIFESTS, REJECTS, SUFFIX, TREES, manifest_path, parse_shard_path
 from polyrecord.importers.content import Extent, Fingerprint
 from polyrecord.importers.tally import Tally
 from polyrecord.record.files import make_directory
@@ -27,8 +28,8 @@ class Earlier:
     """An import with the same mapping: the content it had before it, and how far it got.
 
     `consumed` is None when it was interrupted. `tally` counts the file up to there, earlier parts included;
-    `tail` is the reason why a last line without line feed was left to a later import. `events` were written
-    by this import itself, None where that is not known.
+    `tail` is the reason why a last line without line feed was left to a later import. `events` of these
+    `dates` were written by this import itself, None where that is not known.
     """
 
     writer: str
@@ -37,6 +38,7 @@ class Earlier:
     tally: Tally
     tail: str | None = None
     events: int | None = None
+    dates: tuple[str, ...] | None = None
 
     def as_json(self, identity: str, file: str) -> dict[str, Any]:
         """What the manifest holds of it."""
@@ -48,16 +50,18 @@ class Earlier:
             "consumed": None if consumed is None else [consumed.size, consumed.sha256],
             "tail": self.tail,
             "events": self.events,
+            "dates": self.dates,
             "lines": self.tally.as_json(),
         }
 
     @classmethod
     def from_json(cls, writer: str, value: Mapping[str, Any]) -> Earlier:
         """What `as_json` gave; raises KeyError, TypeError or ValueError on anything else."""
-        consumed = value["consumed"]
+        consumed, dates = value["consumed"], value.get("dates")
         return cls(
             writer, Extent(*value["content"]), None if consumed is None else Extent(*consumed),
             Tally.from_json(value["lines"]), value["tail"], value.get("events"),
+            None if dates is None else tuple(map(str, dates)),
         )  # fmt: skip
 
 
@@ -65,12 +69,25 @@ def find_earlier(root: Path, identity: str) -> list[Earlier]:
     """The imports of this mapping that the archive knows of."""
     found = []
     for path in sorted((root / MANIFESTS).glob(f"{WRITER_PREFIX}*.json")):
-        # A manifest that is damaged or of another version is as good as none.
-        with suppress(KeyError, TypeError, ValueError):
-            record = (read_manifest(root, path.stem) or {})["metadata"]["import"]
-            if record["mapping"] == identity:
-                found.append(Earlier.from_json(path.stem, record))
+        with suppress(FileNotFoundError):
+            about = path.stat()
+            record = _read_record(root, path.stem, (about.st_ino, about.st_mtime_ns, about.st_size))
+            if record is not None and record[0] == identity:
+                found.append(record[1])
     return found
+
+
+@lru_cache(maxsize=1 << 16)
+def _read_record(root: Path, writer: str, version: tuple[int, int, int]) -> tuple[str, Earlier] | None:
+    """The mapping and the rest of a manifest in the state `version`: thousands of files ask for the same.
+
+    One that is damaged or of another version of polyrecord is as good as none.
+    """
+    try:
+        record = (read_manifest(root, writer) or {})["metadata"]["import"]
+        return record["mapping"], Earlier.from_json(writer, record)
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +120,10 @@ def plan(known: list[Earlier], found: Fingerprint, obsolete: Iterable[Earlier] =
     return Plan(start, after, leftovers)
 
 
-def _shards_of(root: Path, writer: str) -> Iterator[Path]:
-    for tree in TREES:
-        for path in (root / tree).glob(f"*/date=*/**/*-{writer}-*.jsonl.gz"):
+def _shards_of(root: Path, writer: str, dates: Iterable[str] = ("*",)) -> Iterator[Path]:
+    places = [f"{tree}/*/date={date}/**/*-{writer}-*{SUFFIX}" for tree in TREES for date in dates]
+    for place in places:
+        for path in root.glob(place):
             name = parse_shard_path(PurePosixPath(path.relative_to(root)))
             if name is not None and name.writer == writer:
                 yield path
@@ -133,9 +151,9 @@ def missing_of(root: Path, known: Iterable[Earlier], found: Fingerprint) -> int:
 
 
 def _missing_of(root: Path, earlier: Earlier) -> int:
-    if earlier.events is None:
+    if earlier.events is None or earlier.dates is None:
         return 0
-    return max(earlier.events - sum(map(_events_in, _shards_of(root, earlier.writer))), 0)
+    return max(earlier.events - sum(map(_events_in, _shards_of(root, earlier.writer, earlier.dates))), 0)
 
 
 def _events_in(path: Path) -> int:

@@ -36,10 +36,12 @@ from polyrecord.importers.earlier import (
 from polyrecord.importers.tally import Tally
 from polyrecord.record.bulk import BulkWriter
 from polyrecord.record.rejects import RejectsFile
+from polyrecord.times import SECOND, format_ts
 
 OnReject = Callable[[int, Reject], None]
 Choose = Callable[[bytes], Format]
 """Tells the format from the first bytes of a content, none where it is empty; raises UsageError."""
+_DAY = 86_400 * SECOND
 _MOST_WAITING = 1 << 16  # bytes of rejects held in memory
 _MOST_TEXT = 4096  # bytes of a rejected line that are kept
 
@@ -171,6 +173,7 @@ class _Run:
         self._leaves_tail = False  # whether what follows the last line feed is left to a later import
         self._rejects = RejectsFile(root, self._writer)
         self._events = 0
+        self._days: set[int] = set()  # since 1970
 
     def write(self, chunks: Iterable[bytes], on_reject: OnReject) -> int:
         """Writes the events of all lines from the start on; returns their number."""
@@ -190,7 +193,7 @@ class _Run:
                 self._take(_without_padding(line), parser, bulk, on_reject)
             consumed = self._found.lines if self._leaves_tail else self._found.whole
             self._rejects.close()
-            bulk.finish(**self._record(consumed, self._events))
+            bulk.finish(**self._record(consumed))
 
     def report(self, added: int, damage: str | None) -> FileReport:
         """What became of the file."""
@@ -199,8 +202,10 @@ class _Run:
             rejects_of(self._root, self._writer),
         )  # fmt: skip
 
-    def _record(self, consumed: Extent | None, events: int | None = None) -> dict[str, Any]:
-        record = Earlier(self._writer, self._found.whole, consumed, self._tally, self._tail, events)
+    def _record(self, consumed: Extent | None) -> dict[str, Any]:
+        dates = tuple(format_ts(day * _DAY)[:10] for day in sorted(self._days))
+        whole, tally = self._found.whole, self._tally
+        record = Earlier(self._writer, whole, consumed, tally, self._tail, self._events, dates)
         return {"import": record.as_json(self._source.identity, self._name)}
 
     def _take(self, line: Line, parser: Parser, bulk: BulkWriter, on_reject: OnReject) -> None:
@@ -220,6 +225,7 @@ class _Run:
     def _keep(self, events: tuple[Parsed, ...], bulk: BulkWriter) -> None:
         self._events += len(events)
         for event in events:
+            self._days.add(event.ts_ns // _DAY)
             bulk.add(
                 event.ts_ns, event.event_type, event.data, trace_id=event.trace_id, envelope=event.envelope
             )

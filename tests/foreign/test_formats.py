@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from polyrecord.foreign import FORMATS
 from polyrecord.foreign.formats import choose_format
-from polyrecord.foreign.metastacker import topic_of
+from polyrecord.foreign.metastacker import is_place, topic_of
 from polyrecord.foreign.outcome import Outcome, Parsed, Reject, events_of
 from polyrecord.times import format_ts, parse_ts
 
@@ -94,6 +94,41 @@ class TestMetastacker:
 
     def test_a_topic_may_have_an_underscore(self) -> None:
         assert topic_of(PurePath("feature_log_20251220_173045.jsonl.gz")) == "feature_log"
+
+    def test_a_snapshot_says_of_which_period_it_is(self) -> None:
+        line, path = (
+            b'{"ts_ist":"2025-12-20T05:30:00","trade_count":null}',
+            "logs/24h/health_snapshot/snapshot.jsonl",
+        )
+
+        event = parsed(parse("metastacker", line, path))
+
+        assert event.event_type == "snapshot"
+        assert event.data == b'{"period":"24h",' + line[1:]
+
+    @pytest.mark.parametrize(
+        "line", [b'{"ts_ist":"2025-12-20T05:30:00","period":"4h"}', b'{ "ts_ist":1766188800}']
+    )
+    def test_a_period_is_added_only_where_the_line_has_none(self, line: bytes) -> None:
+        event = parsed(parse("metastacker", line, "logs/1h/health_snapshot/snapshot.jsonl"))
+
+        data = json.loads(event.data)
+        assert data == {"period": "1h", **json.loads(line)}
+
+    @pytest.mark.parametrize(
+        ("place", "is_one"),
+        [
+            ("logs/costs/date=2025-12-20/costs.jsonl.gz", True),
+            ("logs/signals/date=2025-12-20/signals_v2.jsonl", True),
+            ("logs/costs/date=2025-12-20/risk.jsonl.gz", False),
+            ("logs/costs/costs.jsonl.gz", False),
+            ("logs/1h/health_snapshot/snapshot.jsonl", True),
+            ("logs/2h/health_snapshot/snapshot.jsonl", False),
+            ("costs.jsonl", False),
+        ],
+    )
+    def test_a_log_lies_in_a_folder_of_its_topic_and_date(self, place: str, is_one: bool) -> None:
+        assert is_place(PurePath(place)) == is_one
 
     def test_the_line_says_its_type_before_the_file_does(self) -> None:
         line = b'{"ts_ist":"2025-12-20T05:30:00","log_type":"risk"}'

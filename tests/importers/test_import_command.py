@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from typer.testing import CliRunner, Result
 
 from polyrecord.cli.import_ import import_command
 from polyrecord.errors import UsageError
+from tests.foreign.days import metastacker_day, polyarb_day, polytraders_day
 from tests.importers.archives import events
 
 APP = typer.Typer()
@@ -95,6 +98,47 @@ def test_json_reports_every_count(path: Path) -> None:
         "file": str(path), "format": "generic", "added": 2, "read": 3, "kept": 2, "rejected": 1, "blank": 1,
         "rewritten": 1, "events_by_type": {"tick": 1, "imported": 1}, "reasons": {"not JSON": 1},
     }  # fmt: skip
+
+
+def test_a_format_nobody_named_is_found_and_said(path: Path) -> None:
+    path.write_bytes(GOOD)
+
+    result = CliRunner().invoke(APP, [str(path), "--root", str(path.parent / "archive")])
+
+    assert result.exit_code == 0
+    assert result.stderr.startswith(f"note: reading {path} as JSON lines (ts, type)\n")
+    assert [event["event_type"] for event in events(path.parent / "archive")] == ["tick"]
+
+
+@pytest.mark.parametrize("day", [polyarb_day, metastacker_day, polytraders_day])
+def test_all_logs_of_a_directory_are_imported_and_once(
+    day: Callable[[Path], Counter[str]], tmp_path: Path
+) -> None:
+    written = day(tmp_path / "bot")
+    arguments = [str(tmp_path / "bot"), "--root", str(tmp_path / "archive"), "--format", "json"]
+
+    first, second = (CliRunner().invoke(APP, arguments) for _ in range(2))
+
+    assert (first.exit_code, second.exit_code) == (0, 0)
+    assert first.stderr.startswith("note: reading ")
+    assert f" in {tmp_path}/bot: " in first.stderr
+    assert Counter(event["event_type"] for event in events(tmp_path / "archive")) == written
+    assert sum(report["added"] for report in json.loads(first.stdout)["files"]) == written.total()
+    assert [report["added"] for report in json.loads(second.stdout)["files"]].count(0) == len(
+        json.loads(first.stdout)["files"]
+    )
+
+
+def test_what_was_gone_and_came_back_is_said(path: Path) -> None:
+    path.write_bytes(GOOD)
+    command(path)
+    for shard in (path.parent / "archive").rglob("*.jsonl.gz"):
+        shard.unlink()
+
+    result = command(path)
+
+    assert "1 of 1 lines kept, 0 rejected, 1 events added\n" in result.stderr
+    assert "imported anew: 1 events of earlier imports were gone from the archive\n" in result.stderr
 
 
 def test_standard_input_is_a_file_too(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+from base64 import b64decode
 from pathlib import Path
 
 import pytest
@@ -245,6 +246,78 @@ class TestInterrupted:
 
         with pytest.raises(RecorderError, match="cannot write the archive"):
             run(root, path)
+
+
+class TestGone:
+    """Events of an earlier import that somebody deleted come back when the file is imported again."""
+
+    def two_dates(self, path: Path, count: int = 20) -> None:
+        path.write_bytes(b"".join(line(n * 10_000) for n in range(count)))
+
+    def test_a_date_that_was_deleted_comes_back(self, root: Path, path: Path) -> None:
+        self.two_dates(path)
+        first, _ = run(root, path)
+        gone = shards(root)[0]
+        left = len(lines_of(root))
+        shutil.rmtree(gone.parent)
+        missing = left - len(lines_of(root))
+
+        second, _ = run(root, path)
+        third, _ = run(root, path)
+
+        assert (second.missing, second.added, third.missing, third.added) == (missing, 20, 0, 0)
+        assert second.tally == first.tally
+        assert numbers(root) == [n * 10_000 for n in range(20)]
+
+    def test_of_a_file_that_grew_all_of_it_comes_back(self, root: Path, path: Path) -> None:
+        for count in (10, 20):
+            self.two_dates(path, count)
+            run(root, path)
+        shards(root)[0].unlink()
+        self.two_dates(path, 30)
+
+        report, _ = run(root, path)
+
+        assert (report.missing > 0, report.added) == (True, 30)
+        assert sorted(numbers(root)) == [n * 10_000 for n in range(30)]
+        assert run(root, path)[0].added == 0
+
+    def test_what_another_file_brought_is_left_alone(self, root: Path, path: Path) -> None:
+        other = path.with_name("other.log")
+        other.write_bytes(log(5))
+        self.two_dates(path)
+        run(root, other)
+        report, _ = run(root, path)
+        for shard in root.rglob(f"*{report.writer}*.jsonl.gz"):
+            shard.unlink()
+
+        run(root, path)
+
+        assert len(numbers(root)) == 25
+        assert run(root, other)[0].added == 0
+
+
+class TestRejects:
+    def test_they_are_kept_with_their_line_and_reason_and_once(self, root: Path, path: Path) -> None:
+        path.write_bytes(log(1) + b"oops\n" + b'{"ts":1776550428,"s":"\xff"}\n' + b"x" * 9000 + b"\n")
+
+        first, _ = run(root, path)
+        again, _ = run(root, path)
+
+        assert first.rejects == again.rejects == root / "logs" / "_rejects" / f"{first.writer}.jsonl"
+        kept = [json.loads(text) for text in first.rejects.read_bytes().splitlines()]
+        assert [(reject["line"], reject["reason"]) for reject in kept] == [(n, "not JSON") for n in (2, 3, 4)]
+        assert kept[0]["text"] == "oops"
+        assert b64decode(kept[1]["base64"]) == b'{"ts":1776550428,"s":"\xff"}'
+        assert len(kept[2]["text"]) == 4096
+
+    def test_without_any_there_is_no_file(self, root: Path, path: Path) -> None:
+        path.write_bytes(log(1))
+
+        report, _ = run(root, path)
+
+        assert report.rejects is None
+        assert not (root / "logs" / "_rejects").exists()
 
 
 class TestContent:
