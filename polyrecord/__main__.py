@@ -2,4 +2,4 @@
 
 from polyrecord.cli.app import main
 
-main()
+raise SystemExit(main())

@@ -29,10 +29,9 @@ def _shared(
     root: Annotated[
         Path | None,
         typer.Option(
-            envvar="POLYRECORD_ROOT",
             metavar="DIR",
             show_default="the current directory",
-            help="The archive, or a directory with logs of another system.",
+            help="The archive, or a directory with logs of another system; else POLYRECORD_ROOT names it.",
         ),
     ] = None,
     files: Annotated[

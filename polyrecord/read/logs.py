@@ -118,6 +118,9 @@ class LogReader(PlainReader):
             if isinstance(outcome, Reject):
                 self._reject(first + at, line, outcome, is_tail=self.has_tail and at == last)
                 continue
+            if self.has_tail and at == last and not self._parser.is_whole(line):
+                self._explain.torn_bytes += len(line)
+                continue
             for event in events_of(outcome):
                 self._seq += 1
                 made.append(event_line(self._seq, event))

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from polyrecord.foreign.formats import Format
     from polyrecord.foreign.layouts import Log
 
+_MOST_NOTES = 10
 OURS = "polyrecord"  # the name that makes files be read as ours whatever they look like
 
 
@@ -82,11 +83,8 @@ def open_source(
     archive = Archive(root)
     if wanted.format_name == OURS or (not wanted.is_told and archive.has_shards()):
         return archive
-    logs = (
-        _logs_in(archive.root, wanted if wanted.is_told else usual or wanted)
-        if archive.root.is_dir()
-        else None
-    )
+    told = wanted if wanted.is_told else usual or wanted
+    logs = _logs_in(archive.root, told) if archive.root.is_dir() else None
     if logs is None:
         archive.shards()  # raises, and says what to do
         raise ArchiveMissing("no logs of this kind in this directory", path=archive.root, hint=_hint())
@@ -102,11 +100,14 @@ def _hint() -> str:
 def _logs_in(root: Path, how: How) -> Listed | None:
     from polyrecord.foreign.layouts import find_logs
 
-    layout = find_logs(root, forced=how.format_name) if how.ts is None else None
+    layout = find_logs(
+        root, forced=how.format_name, ts=how.ts, event_type=how.type_field, trace=how.trace_field
+    )
     if layout is None or not layout.logs:
         return None
-    note = () if how.format_name else (f"reading {layout.system} in {root}: {_count(layout.logs)}",)
-    return Listed(root, tuple(_infos(root, layout.logs)), note)
+    notes = [] if how.format_name else [f"reading {layout.system} in {root}: {_count(layout.logs)}"]
+    notes += [f"left out: {place}: {why}" for place, why in layout.left_out[:_MOST_NOTES]]
+    return Listed(root, tuple(_infos(root, layout.logs)), tuple(notes))
 
 
 def _count(logs: Sequence[Log]) -> str:

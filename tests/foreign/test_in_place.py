@@ -167,3 +167,21 @@ def test_links_are_not_followed_below_a_directory(tmp_path: Path) -> None:
 
     assert layout is not None
     assert [log.place.name for log in layout.logs] == ["a.jsonl"]
+
+
+def test_a_cut_last_frame_is_no_event_in_place_as_it_is_none_imported(tmp_path: Path) -> None:
+    path = tmp_path / "frames"
+    path.write_bytes(b'1723161254024619568 {"a":1}\n1723161254036052868 {"a"')
+    explain = Explain()
+
+    events = list(Replay(open_source(files=[path]), Selection(), explain=explain))
+
+    assert (len(events), explain.torn_bytes) == (1, 24)
+
+
+def test_a_directory_of_json_lines_may_be_told_where_its_times_are(tmp_path: Path) -> None:
+    put(tmp_path / "a.jsonl", [{"at": 1763640000 + n, "what": "tick"} for n in range(3)])
+
+    source = open_source(tmp_path, how=How(ts="at:s", type_field="what"))
+
+    assert Counter(event.event_type for event in Replay(source, Selection())) == {"tick": 3}
