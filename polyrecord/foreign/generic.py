@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from polyrecord.errors import UsageError
 from polyrecord.foreign.fields import pick, pick_exact, text_of
-from polyrecord.foreign.lines import TRACE_FIELDS, envelope_of, one_line
+from polyrecord.foreign.lines import TRACE_FIELDS, ObjectParser, envelope_of, one_line
 from polyrecord.foreign.moments import TS_UNITS, to_ns
-from polyrecord.foreign.objects import Loaded, load_object
+from polyrecord.foreign.objects import Loaded
 from polyrecord.foreign.outcome import Parsed, Reject, shorten
 
 TYPE_FIELDS = ("event_type", "type", "event", "kind")
@@ -54,25 +53,14 @@ def parse_mapping(ts: str | None, event_type: str | None, trace: str | None) -> 
     return Mapping(field, unit, event_type, trace)
 
 
-class GenericParser:
+class GenericParser(ObjectParser):
     """Reads lines of JSON objects as a mapping says."""
 
     def __init__(self, mapping: Mapping) -> None:
         self._mapping = mapping
 
-    def is_whole(self, line: bytes) -> bool:
-        """True: a JSON object cannot be longer than one that parsed."""
-        return True
-
-    def parse(self, line: bytes) -> Parsed | Reject:
-        """The event of one line, or why it is none."""
-        loaded = load_object(line)
-        if isinstance(loaded, Reject):
-            return loaded
-        ts = self._time(loaded.value, loaded.text)
-        return ts if isinstance(ts, Reject) else self._event(ts, loaded)
-
-    def _event(self, ts_ns: int, loaded: Loaded) -> Parsed:
+    def event(self, ts_ns: int, loaded: Loaded) -> Parsed:
+        """The object as it is, its type and trace where the mapping has them."""
         kind = self._text(loaded, self._mapping.event_type, TYPE_FIELDS) or UNTYPED
         trace = self._text(loaded, self._mapping.trace, TRACE_FIELDS)
         return Parsed(ts_ns, kind, trace, one_line(loaded.text), loaded.rewritten, envelope_of(loaded.value))
@@ -84,7 +72,9 @@ class GenericParser:
         found = (value for name in usual if isinstance(value := loaded.value.get(name), str) and value)
         return next(found, None)
 
-    def _time(self, value: dict[str, Any], text: bytes) -> int | Reject:
+    def time(self, loaded: Loaded) -> int | Reject:
+        """Where the mapping has it, else under the first usual name that holds a time."""
+        value, text = loaded.value, loaded.text
         reject = None
         for path in COMMON_TS if self._mapping.ts is None else (self._mapping.ts,):
             if pick(value, path) is None:

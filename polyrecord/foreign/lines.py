@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any, Final
 
 from polyrecord.foreign.fields import pick_exact, text_of
 from polyrecord.foreign.moments import to_ns
-from polyrecord.foreign.objects import Loaded
+from polyrecord.foreign.objects import Loaded, load_object
 from polyrecord.foreign.outcome import Parsed, Reject
 
 _IN_ENVELOPE: Final = ("span_id", "parent_span_id", "bot_id", "intent_id", "level", "reason_code")
@@ -52,3 +53,27 @@ def flat_event(loaded: Loaded, ts_ns: int, event_type: str) -> Parsed:
     return Parsed(
         ts_ns, event_type, trace_of(value), one_line(loaded.text), loaded.rewritten, envelope_of(value)
     )
+
+
+class ObjectParser(ABC):
+    """A parser of lines that are JSON objects: each has a time, and is one event."""
+
+    def is_whole(self, line: bytes) -> bool:
+        """True: a JSON object cannot be longer than one that parsed."""
+        return True
+
+    def parse(self, line: bytes) -> Parsed | Reject:
+        """The event of one line, or why it is none."""
+        loaded = load_object(line)
+        if isinstance(loaded, Reject):
+            return loaded
+        ts_ns = self.time(loaded)
+        return ts_ns if isinstance(ts_ns, Reject) else self.event(ts_ns, loaded)
+
+    @abstractmethod
+    def time(self, loaded: Loaded) -> int | Reject:
+        """Nanoseconds since 1970, or why there is no time."""
+
+    @abstractmethod
+    def event(self, ts_ns: int, loaded: Loaded) -> Parsed | Reject:
+        """The event of an object at its time."""

@@ -9,8 +9,8 @@ from typing import Final
 import orjson
 
 from polyrecord.foreign.fields import text_of
-from polyrecord.foreign.lines import flat_event, time_of
-from polyrecord.foreign.objects import Loaded, load_object
+from polyrecord.foreign.lines import ObjectParser, flat_event, time_of
+from polyrecord.foreign.objects import Loaded
 from polyrecord.foreign.outcome import Parsed, Reject
 
 IST_SECONDS: Final = 19_800  # UTC+5:30, without summer time
@@ -48,7 +48,7 @@ def is_place(place: PurePath) -> bool:
     return dated or period_of(place) is not None
 
 
-class MetastackerParser:
+class MetastackerParser(ObjectParser):
     """The line is kept whole; its type is its `log_type`, else the topic of the file.
 
     A snapshot says of which period it is as `period`, before its own members.
@@ -58,18 +58,12 @@ class MetastackerParser:
         self._topic = topic or UNTYPED
         self._period = period
 
-    def is_whole(self, line: bytes) -> bool:
-        """True: a JSON object cannot be longer than one that parsed."""
-        return True
+    def time(self, loaded: Loaded) -> int | Reject:
+        """In India's zone where the line names none."""
+        return time_of(loaded, _TIMES, zone_seconds=IST_SECONDS)
 
-    def parse(self, line: bytes) -> Parsed | Reject:
-        """The event of one line, or why it is none."""
-        loaded = load_object(line)
-        if isinstance(loaded, Reject):
-            return loaded
-        ts_ns = time_of(loaded, _TIMES, zone_seconds=IST_SECONDS)
-        if isinstance(ts_ns, Reject):
-            return ts_ns
+    def event(self, ts_ns: int, loaded: Loaded) -> Parsed:
+        """Of the type that the line says, else of the file's topic."""
         if self._period is not None:
             loaded = _with_period(loaded, self._period)
         return flat_event(loaded, ts_ns, text_of(loaded.value.get("log_type")) or self._topic)

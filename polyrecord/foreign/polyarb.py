@@ -7,8 +7,8 @@ from typing import Any, Final
 import msgspec
 
 from polyrecord.foreign.fields import text_of
-from polyrecord.foreign.lines import envelope_of, flat_event, one_line, time_of, trace_of
-from polyrecord.foreign.objects import Loaded, load_object
+from polyrecord.foreign.lines import ObjectParser, envelope_of, flat_event, one_line, time_of, trace_of
+from polyrecord.foreign.objects import Loaded
 from polyrecord.foreign.outcome import Parsed, Reject
 
 LATENCY: Final = "latency"
@@ -26,24 +26,18 @@ class _Line(msgspec.Struct):
 _decoder = msgspec.json.Decoder(_Line)
 
 
-class PolyarbParser:
+class PolyarbParser(ObjectParser):
     """`data` is kept byte for byte; a line with more beside it, or without, becomes data as a whole.
 
     Times without a zone are UTC, as the system writes them.
     """
 
-    def is_whole(self, line: bytes) -> bool:
-        """True: a JSON object cannot be longer than one that parsed."""
-        return True
+    def time(self, loaded: Loaded) -> int | Reject:
+        """`timestamp`."""
+        return time_of(loaded, _TIMES)
 
-    def parse(self, line: bytes) -> Parsed | Reject:
-        """The event of one line, or why it is none."""
-        loaded = load_object(line)
-        if isinstance(loaded, Reject):
-            return loaded
-        ts_ns = time_of(loaded, _TIMES)
-        if isinstance(ts_ns, Reject):
-            return ts_ns
+    def event(self, ts_ns: int, loaded: Loaded) -> Parsed | Reject:
+        """What the line says it is; a latency where it only has stages."""
         value = loaded.value
         event_type = text_of(value.get("event_type"))
         if event_type is None:
