@@ -10,7 +10,7 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from polyrecord.report.edge import PARTS, EdgeGroup, EdgeReport
+from polyrecord.report.edge import BY, PARTS, EdgeGroup, EdgeReport
 from polyrecord.report.info import ArchiveInfo, ShardRow
 from polyrecord.report.latency import LatencySummary, StageLatency
 from polyrecord.report.question import Coverage, Window
@@ -141,6 +141,11 @@ def _stage_name(stage: str) -> str:
 
 @parts.register
 def _edge(answer: EdgeReport, width: int) -> Iterable[RenderableType]:
+    yield from edge_parts(answer, width, BY)
+
+
+def edge_parts(answer: EdgeReport, width: int, by: str) -> Iterable[RenderableType]:
+    """The edge of decisions that are grouped by a field."""
     yield from top(f"edge of {words.count(answer.events, 'decision')}", answer.window, answer.coverage)
     for rate in answer.strategies:
         share = f"{rate.accepted:,} of {rate.decisions:,} decisions accepted"
@@ -152,7 +157,7 @@ def _edge(answer: EdgeReport, width: int) -> Iterable[RenderableType]:
         yield heading("reject reasons")
         listed = answer.reject_reasons[:_MOST_REASONS]
         rows = ((_named(row.reason), _named(row.strategy), f"{row.count:,}") for row in listed)
-        yield grid(width, ["reason", "strategy", "count"], rows, texts=(0, 1))
+        yield grid(width, ["reason", words.shown(by), "count"], rows, texts=(0, 1))
         yield from more(len(answer.reject_reasons) - len(listed), "reasons")
 
 
@@ -161,7 +166,7 @@ def _group(group: EdgeGroup, width: int) -> Iterable[RenderableType]:
     rows = [
         (
             "  " + name.replace("_", " "),
-            words.amount(getattr(group, name)),
+            words.amount(None if getattr(group.mean, name) is None else getattr(group, name)),
             words.rounded(getattr(group.mean, name)),
             "" if name == "gross" else words.percent(getattr(group.share_of_gross, name)),
         )

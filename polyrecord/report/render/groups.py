@@ -13,7 +13,7 @@ from polyrecord.report.edge import EdgeByGroup
 from polyrecord.report.latency import LatencyByGroup, StageLatency
 from polyrecord.report.render import words
 from polyrecord.report.render.as_csv import table_of, to_csv
-from polyrecord.report.render.as_table import grid, heading, more, parts, top
+from polyrecord.report.render.as_table import edge_parts, grid, heading, more, parts, top
 
 _MOST_ROWS = 400
 
@@ -54,7 +54,7 @@ def _latency(answer: LatencyByGroup, width: int) -> Iterable[RenderableType]:
 @parts.register
 def _edge(answer: EdgeByGroup, width: int) -> Iterable[RenderableType]:
     yield heading(f"by {words.shown(answer.by)}")
-    yield from parts(answer.report, width)
+    yield from edge_parts(answer.report, width, answer.by)
 
 
 def _value(text: str | None) -> str:
