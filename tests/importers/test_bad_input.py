@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import json
 import os
@@ -11,6 +12,7 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -136,12 +138,20 @@ def test_a_file_that_cannot_be_read_costs_only_itself(tmp_path: Path, polyrecord
     assert reports[2]["added"] == 1
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything: run the tests as another user")
-def test_a_file_without_permission_is_named(tmp_path: Path, polyrecord: Run) -> None:
+def test_a_file_without_permission_is_named(
+    tmp_path: Path, polyrecord: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Root may read everything, so the system's refusal is played."""
     path = tmp_path / "a.jsonl"
     path.write_bytes(ticks(0))
-    path.chmod(0)
+    opened = Path.open
 
+    def refuse(self: Path, *arguments: Any, **more: Any) -> Any:
+        if self == path:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(self))
+        return opened(self, *arguments, **more)
+
+    monkeypatch.setattr(Path, "open", refuse)
     done = polyrecord("import", path, "--root", tmp_path / "archive")
 
     assert done.code == 3
