@@ -270,12 +270,17 @@ def chunks(source: Source, selection: Selection, explain: Explain) -> Iterator[b
     """
     matcher = Matcher(selection)
     for info in source.shards(selection, explain):
-        pieces = plan_shard(info, matcher, explain).pieces
-        for piece, member in _members(info, pieces, explain):
-            if isinstance(piece, PlannedBlock):
-                yield from _block_chunk(piece, member, matcher, explain)
-            else:
-                yield from _plain_chunks(piece, matcher, explain)
+        yield from chunks_of_shard(info, matcher, explain)
+
+
+def chunks_of_shard(info: ShardInfo, matcher: Matcher, explain: Explain) -> Iterator[bytes]:
+    """The selected lines of one shard in file order, as `chunks` gives them."""
+    pieces = plan_shard(info, matcher, explain).pieces
+    for piece, member in _members(info, pieces, explain):
+        if isinstance(piece, PlannedBlock):
+            yield from _block_chunk(piece, member, matcher, explain)
+        else:
+            yield from _plain_chunks(piece, matcher, explain)
 
 
 def _block_chunk(planned: PlannedBlock, member: bytes, matcher: Matcher, explain: Explain) -> Iterator[bytes]:

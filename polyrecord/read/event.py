@@ -38,7 +38,7 @@ def read_envelope(line: bytes) -> Envelope:
     """The envelope of a line; raises NotAnEvent."""
     try:
         return _decoder.decode(line)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return _read_patiently(line)
 
 

@@ -104,15 +104,6 @@ def tally_shard(info: ShardInfo, matcher: Matcher, explain: Explain, *, plain_on
     return Tally(events, first.decode() if events else None, last.decode() or None, types, size)
 
 
-def lines_of_shard(info: ShardInfo, matcher: Matcher, explain: Explain) -> Iterator[bytes]:
-    """The selected lines of one shard, plain ones first, in bounded memory."""
-    plan = plan_shard(info, matcher, explain)
-    for reader in plan.plain:
-        while chunk := reader.read():
-            yield from sift_plain(reader, chunk, matcher, explain).lines
-    yield from _block_lines(info, plan, matcher, explain)
-
-
 def _heads(
     info: ShardInfo, matcher: Matcher, explain: Explain, *, plain_only: bool
 ) -> Iterator[tuple[Head, int]]:

@@ -13,9 +13,9 @@ from polyrecord.events.reasons import Problem
 from polyrecord.events.stages import DEFAULT_STAGES
 from polyrecord.format.layout import manifest_path
 from polyrecord.read.archive import ShardInfo
+from polyrecord.read.blocks import chunks_of_shard
 from polyrecord.read.event import NotAnEvent, read_json
 from polyrecord.read.match import Matcher
-from polyrecord.report.counts import lines_of_shard
 from polyrecord.report.question import Coverage, Question, Window
 from polyrecord.report.stages import stages_of_writer
 
@@ -70,13 +70,14 @@ def validate(
     """Check the selected events, keep the first `limit` findings; `on_progress` is told the events so far."""
     check = _Check(limit)
     matcher = Matcher(question.selection)
+    numbers: dict[tuple[str, str], _Ascending] = {}
     for info in question.source.shards(question.selection, question.explain):
         stages = _stages(question, info)
-        seq = _Ascending()
-        for line in lines_of_shard(info, matcher, question.explain):
-            check.line(info, line, stages, seq)
-            if not check.events % 5_000:
-                on_progress(check.events)
+        seq = numbers.setdefault((info.name.writer, info.name.stream), _Ascending())
+        for chunk in chunks_of_shard(info, matcher, question.explain):
+            for line in chunk.split(b"\n")[:-1]:
+                check.line(info, line, stages, seq)
+            on_progress(check.events)
     return check.answer(question)
 
 

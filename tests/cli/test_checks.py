@@ -145,3 +145,36 @@ def test_what_events_hold_is_observed_path_by_path(tmp_path: Path, run: Run) -> 
 @pytest.mark.parametrize("arguments", [("schema", "--observed"), ("validate", "--limit", "-1")])
 def test_a_wrong_call_is_a_usage_error(arguments: tuple[str, ...], nasty: Path, run: Run) -> None:
     assert run(*arguments).code == 2
+
+
+def test_events_behind_blocks_in_a_shard_are_checked_in_their_order(tmp_path: Path, run: Run) -> None:
+    (path,) = write(tmp_path, [Given(NOON + at, "fill", FILL) for at in range(5)])
+    more = b"".join(
+        b'{"ts":"2026-11-20T12:00:01.000000000Z","seq":%d,"event_type":"x","data":1}\n' % seq
+        for seq in (6, 7)
+    )
+    path.write_bytes(path.read_bytes() + gzip.compress(more))
+
+    answer = json.loads(run("validate", "--root", tmp_path, "--format", "json").stdout)
+
+    assert (answer["events"], answer["found"]) == (7, 0)
+
+
+def test_a_type_cannot_steer_the_terminal(tmp_path: Path, run: Run) -> None:
+    head = '{"ts":"2026-11-20T12:00:00.000000000Z","seq":1,"event_type":"\\u001b[31mred"'
+    line = head + ',"trace_id":"","data":1}\n'
+    (tmp_path / "mine.jsonl").write_text(line)
+
+    done = run("validate", "--file", tmp_path / "mine.jsonl")
+
+    assert b"\x1b" not in done.stdout
+    assert b"[31mred: trace_id: 1 times" in done.stdout
+
+
+def test_a_line_nested_beyond_reason_is_no_traceback(tmp_path: Path, run: Run) -> None:
+    deep = "[" * 2000 + "]" * 2000
+    line = f'{{"ts":"2026-11-20T12:00:00.000000000Z","seq":1,"event_type":"x","data":{deep}}}\n'
+    (tmp_path / "mine.jsonl").write_text(line)
+
+    for command in (("validate",), ("schema", "x", "--observed"), ("info",)):
+        assert run(*command, "--file", tmp_path / "mine.jsonl").code in (1, 2, 3)

@@ -23,7 +23,8 @@ def _validation(answer: Validation, width: int) -> Iterable[RenderableType]:
         f"{answer.invalid:,} break a rule"
     )
     for row in answer.rules[:_MOST_ROWS]:
-        yield heading(f"\n{row.event_type or '(no type)'}: {words.shown(row.field)}: {row.count:,} times")
+        name = words.short(row.event_type or "(no type)", 48)
+        yield heading(f"\n{name}: {words.shown(row.field)}: {row.count:,} times")
         yield f"  {words.shown(row.first.reason)}"
         yield f"  first: {words.shown(row.first.file)}, seq {row.first.seq}"
     yield from more(len(answer.rules) - _MOST_ROWS, "rules")
@@ -64,4 +65,4 @@ def _observed_csv(answer: Observed) -> bytes:
 
 
 def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.10g}"
+    return "" if value is None else str(value) if isinstance(value, int) else f"{value:.10g}"
