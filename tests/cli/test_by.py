@@ -175,3 +175,17 @@ def test_events_that_decide_nothing_are_no_decisions(tmp_path: Path, run: Run) -
 
     assert done.stdout.startswith(b"edge of 0 decisions")
     assert "note: 400 events have neither a decision nor an amount" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "trace", ["trace-7", "Sess/ion 7", "4F1C-09aa", "4f1c09aa-0000-4000-8000-00000000000A"]
+)
+def test_any_trace_id_joins_its_events_however_it_is_spelled(tmp_path: Path, trace: str) -> None:
+    write(
+        tmp_path,
+        [Given(NOON, "signal", {"strategy": "s"}, trace), latency({"a_ms": 1.0}, NOON + 1, trace.upper())],
+    )
+
+    answer = summarize_by(Question(Archive(tmp_path), Selection(types=frozenset({"latency"}))), "strategy")
+
+    assert [(group.value, group.events) for group in answer.groups] == [("s", 1)]
