@@ -118,15 +118,21 @@ class _Session:
         from polyrecord.clock import SystemClock
         from polyrecord.foreign.repair import repair
         from polyrecord.record.intake import Intake
+        from polyrecord.record.options import Options
         from polyrecord.record.passing import PassOn
+        from polyrecord.record.policy import DiskPolicy
+        from polyrecord.record.privacy import Privacy
         from polyrecord.record.rejects import RejectsFile
         from polyrecord.record.stdin import StdinRecorder
         from polyrecord.record.wire import WireReader
 
         _check_stdin()
         clock = SystemClock()
+        options = Options.of(recorder_settings())
+        privacy = Privacy.of(options)
         intake = Intake(
             root, clock, flush_seconds=flush_interval, stream=stream, bot_id=bot_id, index_keys=index_keys,
+            rotate=options.rotate, sync=options.sync, disk=DiskPolicy(options.min_free), privacy=privacy,
             manifest={"input": "stdin"},
         )  # fmt: skip
         _make_root(root)

@@ -14,6 +14,10 @@ OPEN_DIR = "_open"
 MANIFESTS = "logs/_writers"
 REJECTS = "logs/_rejects"  # lines that could not become events, kept with the reason
 CURSORS = "logs/_cursors"  # how far a named reader has come
+QUARANTINE = "logs/_quarantine"  # bytes that recovery cut off, with a report
+PRUNED = "logs/_pruned"  # what was deleted, so that coverage stays true
+ERRORS = "logs/_errors"  # what a recorder could not do
+RUNS = "logs/_runs"  # labels and notes on runs
 SUFFIX = ".jsonl.gz"
 
 _STREAM = re.compile(r"(data|logs)/([a-z][a-z0-9_]{0,31})\Z")

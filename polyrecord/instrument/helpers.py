@@ -7,7 +7,7 @@ from typing import Any
 from polyrecord.events.edge_math import EdgeBreakdown
 from polyrecord.record.default import default_recorder
 from polyrecord.record.outcomes import FlushTicket
-from polyrecord.record.recorded import Recorded
+from polyrecord.record.typed import Kept
 
 
 def log_event(
@@ -18,7 +18,7 @@ def log_event(
     intent_id: str | None = None,
     level: str | None = None,
     reason_code: str | None = None,
-) -> Recorded:
+) -> Kept:
     """Records one telemetry event; done at the call, so a forgotten `await` loses nothing.
 
     `data` is any JSON value. The trace is the active one unless given.
@@ -28,14 +28,12 @@ def log_event(
     )
 
 
-def record_latency(trace_id: str | None = None, **stages_ms: float | None) -> Recorded:
+def record_latency(trace_id: str | None = None, **stages_ms: float | None) -> Kept:
     """Records the stages of one trace, in milliseconds; `end_to_end_ms` is their sum, null if one lacks."""
     return default_recorder().record_latency(trace_id, **stages_ms)
 
 
-def record_decision(
-    edge: EdgeBreakdown, *, strategy: str, trace_id: str | None = None, **extra: Any
-) -> Recorded:
+def record_decision(edge: EdgeBreakdown, *, strategy: str, trace_id: str | None = None, **extra: Any) -> Kept:
     """Records a decision with its edge, costs and reason; `extra` joins its data."""
     return default_recorder().record_decision(edge, strategy=strategy, trace_id=trace_id, **extra)
 

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
+from polyrecord.events.routes import stream_of
 from polyrecord.record.outcomes import FlushTicket
 from polyrecord.record.policy import Overload
+from polyrecord.record.priority import HIGHEST, priority_of
 
 LINE_END = b"}\n"
 OVERHEAD = 200  # bytes of an item beside its payload: tuple, bytes header, slot in the deque
+_PRESSED = 4  # less than this part of the bound is free: what is pending must be written soon
+_MOST_TYPES = 200  # types that a loss names one by one
+_MOST_SIFTED = 512  # events looked at in one call: a caller must not pay for a long queue at once
+_OVERSHOOT = 16  # part of the bound that what matters most may exceed it by, while another thread makes room
 
 
 Payload: TypeAlias = bytes | tuple[bytes, str, int | None]
@@ -20,6 +27,8 @@ Payload: TypeAlias = bytes | tuple[bytes, str, int | None]
 
 Item: TypeAlias = tuple[int, str, str | None, Payload, Mapping[str, str] | None, str | None]
 """One event on its way to the drain: monotonic ns, type, trace id, payload, envelope fields, stream."""
+
+Queue: TypeAlias = deque[Item | FlushTicket]
 
 
 @dataclass(slots=True)
@@ -37,9 +46,16 @@ class Loss:
         if not self.count:
             self.reason, self.since_mono, self.until_mono = reason, mono_ns, mono_ns
         self.count += 1
-        self.events[text_of(event_type), stream] += 1
+        self.events[self._entry(text_of(event_type), stream)] += 1
         self.since_mono = min(self.since_mono, mono_ns)
         self.until_mono = max(self.until_mono, mono_ns)
+
+    def _entry(self, event_type: str, stream: str | None) -> tuple[str, str | None]:
+        """Types made up at run time must not fill the memory: the many are counted as one of their stream."""
+        entry = (event_type, stream)
+        if len(self.events) < _MOST_TYPES or entry in self.events:
+            return entry
+        return "other", stream or stream_of(event_type)
 
 
 class Buffer:
@@ -49,25 +65,45 @@ class Buffer:
     `room` CPython does not switch threads. Where it may (free-threaded builds) a lost update makes the bound
     a few events soft, and the drift ends whenever nothing is pending. Before `open` and after `close` there
     is no room, so the hot path has one test for full, not started and closed.
+
+    `items` is where callers append. With the priority policy the events that survived while others gave way
+    are older than those: they wait in a queue for each priority, and `take` begins with the highest.
     """
 
-    __slots__ = ("_limit", "_lock", "_loss", "_overload", "closed", "dropped", "items", "loss_since", "room")
+    __slots__ = ("_limit", "_lock", "_loss", "_overload", "_sifting", "_survivors", "closed", "dropped",
+                 "dropped_by", "items", "loss_since", "room")  # fmt: skip
 
     def __init__(self, limit: int, overload: Overload) -> None:
-        self.items: deque[Item | FlushTicket] = deque()
-        self.room = -1
-        self.closed = False
-        self.dropped = 0  # over the recorder's life
-        self.loss_since = 0  # monotonic time of the first loss the drain has not taken; 0: none
+        self.items: Queue = deque()
+        self._survivors: list[Queue] = [deque() for _ in range(HIGHEST)]  # of priority 1 and more, of 2
         self._limit = limit
         self._overload = overload
+        self.closed = False
+        self.room = -1
+        self._forget()
+
+    def _forget(self) -> None:
         self._lock = threading.Lock()
+        self._sifting = threading.Lock()
         self._loss = Loss()
+        self.dropped = 0  # over the recorder's life
+        self.dropped_by: Counter[str] = Counter()
+        self.loss_since = 0  # monotonic time of the first loss the drain has not taken; 0: none
 
     @property
     def used(self) -> int:
         """Bytes recorded and not yet written or dropped."""
         return 0 if self.room == -1 else self._limit - self.room - (_SHUT if self.closed else 0)
+
+    @property
+    def pressed(self) -> bool:
+        """Whether little room is left."""
+        return self.room < self._limit // _PRESSED
+
+    @property
+    def waiting(self) -> int:
+        """Events, and flushes, that the drain has not taken."""
+        return len(self.items) + sum(map(len, self._survivors))
 
     def open(self) -> None:
         """Let events in."""
@@ -80,18 +116,35 @@ class Buffer:
 
     def empty(self) -> None:
         """Forget everything, as before `open`; a lock that another thread held at a fork is a new one."""
-        self._lock = threading.Lock()
-        self._loss, self.loss_since, self.dropped = Loss(), 0, 0
-        self.items.clear()
+        self._forget()
+        for queue in (self.items, *self._survivors):
+            queue.clear()
         self.room = -1 if not self.closed else -_SHUT
 
     def put(self, item: Item, size: int) -> bool:
         """Append an event; False when it, and not an older one, had to give way. Never waits."""
+        if self.offer(item, size):
+            return True
+        self.drop(item, "buffer_full")
+        return False
+
+    def offer(self, item: Item, size: int) -> bool:
+        """Append an event if there is room, or can be made; else False, and it is not counted as dropped."""
         if size > self.room and not self._make_room(item, size):
             return False
         self.room -= size
         self.items.append(item)
         return True
+
+    def take(self, most: int) -> list[Item | FlushTicket]:
+        """The next events and flushes, oldest first, at most so many."""
+        if self._overload is not Overload.PRIORITY:
+            return _pop(self.items, most)
+        with self._sifting:  # held for microseconds, and whoever records never waits for it
+            taken: list[Item | FlushTicket] = []
+            for queue in (*reversed(self._survivors), self.items):
+                taken += _pop(queue, most - len(taken))
+            return taken
 
     def release(self, size: int) -> None:
         """Give back the bytes of events that are written or gone."""
@@ -99,13 +152,14 @@ class Buffer:
 
     def settle(self) -> None:
         """End the drift of the byte count; the drain calls this when nothing is pending anywhere."""
-        if not self.items and not self.closed:
+        if not self.waiting and not self.closed:
             self.room = self._limit
 
     def drop(self, item: Item, reason: str) -> None:
         """Count an event that is not kept."""
         with self._lock:
             self.dropped += 1
+            self.dropped_by[reason] += 1
             self._loss.add(item[1], item[5], item[0], reason)
             self.loss_since = self._loss.since_mono
 
@@ -118,29 +172,77 @@ class Buffer:
         return loss
 
     def _make_room(self, item: Item, size: int) -> bool:
-        """Drop by policy until `size` bytes fit; False when the new event itself was dropped."""
-        if self._overload is Overload.DROP_OLDEST and size <= self._limit and not self.closed:
+        """Drop by policy until `size` bytes fit; False when the new event itself has to give way."""
+        if size > self._limit or self.closed:
+            return False
+        if self._overload is Overload.DROP_OLDEST:
             while size > self.room and self._drop_oldest():
                 pass
-            if size <= self.room:
-                return True
-        self.drop(item, "buffer_full")
-        return False
+        elif self._overload is Overload.PRIORITY:
+            return self._sift(priority_of(item[1], item[5]), size)
+        return size <= self.room
 
     def _drop_oldest(self) -> bool:
+        tickets: list[FlushTicket] = []
         try:
             oldest = self.items.popleft()
+            while isinstance(oldest, FlushTicket):  # somebody waits for it: it keeps its place
+                tickets.append(oldest)
+                oldest = self.items.popleft()
         except IndexError:
+            oldest = None
+        self.items.extendleft(reversed(tickets))
+        return oldest is not None and self._give_way(oldest)
+
+    def _sift(self, priority: int, size: int) -> bool:
+        """Let events of at most this priority give way, the lowest and oldest first."""
+        if self._sifting.acquire(blocking=False):  # else another thread is at it
+            try:
+                self._sift_some(priority, size)
+            finally:
+                self._sifting.release()
+        return size <= self.room or (priority == HIGHEST and self.room > -(self._limit // _OVERSHOOT))
+
+    def _sift_some(self, priority: int, size: int) -> None:
+        left = _MOST_SIFTED
+        for level, queue in enumerate((self.items, *self._survivors)):
+            while level <= priority and left and size > self.room and self._sift_one(queue, level):
+                left -= 1
+
+    def _sift_one(self, queue: Queue, level: int) -> bool:
+        """Drop the oldest of a queue if it is of this priority, else pass it on; False at the queue's end."""
+        if level < HIGHEST:
+            try:
+                oldest = queue.popleft()
+            except IndexError:
+                return False
+            if isinstance(oldest, FlushTicket) or priority_of(oldest[1], oldest[5]) > level:
+                self._survivors[level].append(oldest)
+                return True
+            return self._give_way(oldest)
+        at = next((at for at, item in enumerate(queue) if not isinstance(item, FlushTicket)), None)
+        if at is None:
             return False
-        if isinstance(oldest, FlushTicket):  # somebody waits for it: it keeps its place
-            self.items.appendleft(oldest)
-            return False
-        self.drop(oldest, "buffer_full")
-        self.release(item_size(oldest))
+        oldest = queue[at]
+        del queue[at]
+        assert not isinstance(oldest, FlushTicket)
+        return self._give_way(oldest)
+
+    def _give_way(self, item: Item) -> bool:
+        self.drop(item, "buffer_full")
+        self.release(item_size(item))
         return True
 
 
-_SHUT = 1 << 62
+_SHUT: Final = 1 << 62
+
+
+def _pop(queue: Queue, most: int) -> list[Item | FlushTicket]:
+    taken: list[Item | FlushTicket] = []
+    with contextlib.suppress(IndexError):  # callers drop from it at the same time: its length says nothing
+        for _ in range(most):
+            taken.append(queue.popleft())  # noqa: PERF401 - what was taken so far must not be lost
+    return taken
 
 
 def text_of(value: Any) -> str:

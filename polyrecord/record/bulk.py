@@ -13,7 +13,7 @@ from polyrecord.errors import UsageError
 from polyrecord.format.layout import OPEN_DIR, SUFFIX, TREES, check_writer
 from polyrecord.record.buffer import LINE_END
 from polyrecord.record.files import remove_if_empty
-from polyrecord.record.identity import read_manifest, session_manifest, write_manifest
+from polyrecord.record.identity import Manifest, read_manifest, session_manifest
 from polyrecord.record.numbering import Numbering
 from polyrecord.record.policy import BlockPolicy, RotatePolicy
 from polyrecord.record.shards import ShardSet
@@ -51,18 +51,13 @@ class BulkWriter:
         """`kind` and `metadata` go into the manifest; raises UsageError on a bad writer id."""
         self.root = root
         self.writer = check_writer(writer)
+        about = {"kind": kind, "metadata": dict(metadata or {})}
+        self._manifest = Manifest(root, writer, session_manifest(writer, time.time_ns(), about))
         self._shards = ShardSet(
-            root,
-            writer,
-            rotate or RotatePolicy(),
-            time.monotonic_ns,
-            lambda: self._write_manifest(ended=None),
+            root, writer, rotate or RotatePolicy(), time.monotonic_ns, self._manifest.ensure
         )
         self._numbering = Numbering(self._shards.write, blocks or BlockPolicy(), index_keys)
-        options = {"kind": kind, "index_keys": list(self._numbering.declared_paths)}
-        self._manifest = session_manifest(
-            writer, time.time_ns(), {**options, "metadata": dict(metadata or {})}
-        )
+        self._manifest.content["index_keys"] = list(self._numbering.declared_paths)
         self._finished = False
         self._remove_interrupted()
 
@@ -89,8 +84,8 @@ class BulkWriter:
         self._finished = True
         self._numbering.cut()
         self._shards.close()
-        self._manifest["metadata"].update(metadata)
-        self._write_manifest(ended=format_ts(time.time_ns()))
+        self._manifest.content["metadata"].update(metadata)
+        self._manifest.write(ended=format_ts(time.time_ns()), streams=self._shards.totals)
         return BulkOutcome(self._shards.events, tuple(self._shards.sealed))
 
     def discard(self) -> None:
@@ -100,9 +95,6 @@ class BulkWriter:
         for path in self._shards.sealed:
             path.unlink(missing_ok=True)
             remove_if_empty(path.parent)
-
-    def _write_manifest(self, *, ended: str | None) -> None:
-        write_manifest(self.root, self.writer, {**self._manifest, "ended": ended})
 
     def _remove_interrupted(self) -> None:
         earlier = read_manifest(self.root, self.writer)

@@ -11,18 +11,22 @@ from __future__ import annotations
 import base64
 import threading
 import time
+from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 import orjson
 
 from polyrecord.clock import Clock
 from polyrecord.events.routes import TELEMETRY
-from polyrecord.record.blocks import DAY_NS
+from polyrecord.record.blocks import DAY_NS, PendingBlock
 from polyrecord.record.buffer import LINE_END, Buffer, Item, item_size, text_of
 from polyrecord.record.numbering import Numbering
-from polyrecord.record.outcomes import FlushTicket
+from polyrecord.record.outcomes import FlushTicket, LossNotice
 from polyrecord.record.policy import FlushPolicy
-from polyrecord.record.timeline import ClockStep, Timeline
+from polyrecord.record.steps import Steps
+from polyrecord.record.timeline import Timeline, clock_step_data
+from polyrecord.record.trouble import LOG
 from polyrecord.record.writer import Tick, Writer
 from polyrecord.times import format_ts
 
@@ -45,7 +49,15 @@ class Drain:
         writer: Writer,
         flush: FlushPolicy,
         clock: Clock,
+        steps: Steps,
+        on_loss: Callable[[LossNotice], object] | None = None,
     ) -> None:
+        self.lost_blocks: deque[PendingBlock] = deque()  # numbered, and given up by the writer
+        self._steps = steps
+        self._on_loss = on_loss
+        self._told = 0  # losses that the hook knows of
+        self._told_ns = 0
+        self._hastened = False
         self._buffer = buffer
         self._numbering = numbering
         self._writer = writer
@@ -58,8 +70,13 @@ class Drain:
         self._thread = threading.Thread(target=self._run, name="polyrecord-drain", daemon=True)
 
     def start(self) -> None:
-        """Start the thread."""
-        self._thread.start()
+        """Start the thread; raises RuntimeError when the system has none left, and may be called again."""
+        if not self._thread.is_alive():
+            self._thread.start()
+
+    def hasten(self) -> None:
+        """Take everything, even if the disk fails: a close has begun."""
+        self._hastened = True
 
     def wake(self) -> None:
         """Look at the buffer now rather than in 25 ms."""
@@ -74,26 +91,33 @@ class Drain:
 
     def _pass(self) -> bool:
         """Drain what is there; True when a closing ticket was met."""
-        while self._buffer.items and self._writer.backlog < _MAX_BACKLOG:
-            if self._slice(slice_size(len(self._buffer.items))):
+        while self._buffer.waiting and self._writer.backlog < _MAX_BACKLOG and not self._holds_back:
+            if self._slice(slice_size(self._buffer.waiting)):
                 return True
             self._cut_if_due()
             time.sleep(_PAUSE_SECONDS)
-        self._number_loss()
+        if not self._holds_back:
+            self._declare_losses()
+        self._tell_of_losses()
         self._watch_clock()
         self._cut_if_due()
         self._tick_if_due()
         return False
 
+    @property
+    def _holds_back(self) -> bool:
+        """Whether events had better wait in the buffer, where the policy decides which of them give way.
+
+        Losses too: declared one by one while the disk fails, they would fill the memory themselves.
+        """
+        return self._writer.stuck and not self._hastened
+
     def _slice(self, size: int) -> bool:
-        items, buffer = self._buffer.items, self._buffer
-        for _ in range(size):
-            try:
-                item = items.popleft()
-            except IndexError:
-                return False
+        buffer = self._buffer
+        taken = buffer.take(size)
+        for at, item in enumerate(taken):
             if isinstance(item, FlushTicket):
-                if self._finish_flush(item):
+                if self._finish_flush(item, taken[at + 1 :]):
                     return True
                 continue
             if buffer.loss_since and buffer.loss_since <= item[0]:
@@ -115,35 +139,72 @@ class Drain:
         event_type = event_type or "unnamed"
         if trace_id is not None and type(trace_id) is not str:
             trace_id = text_of(trace_id)
+        if not self._steps.takes(event_type, trace_id):
+            self._buffer.release(item_size(item))
+            return
         tail = payload if isinstance(payload, bytes) else encode_frame(*payload)
         ts = self._timeline.stamp(mono_ns)
+        tail, trace_id, envelope = self._steps.clean(ts, tail, trace_id, envelope)
         if not self._numbering.pending:
             self._oldest_ns = mono_ns
         self._numbering.add(
             ts, self._timeline.text(ts), event_type, tail, trace_id, envelope, stream, item_size(item)
         )
 
-    def _finish_flush(self, ticket: FlushTicket) -> bool:
+    def _finish_flush(self, ticket: FlushTicket, behind: list[Item | FlushTicket]) -> bool:
         if ticket.closing:
-            self._take_stragglers()
-        self._number_loss()
+            self._take_stragglers(behind)
+        self._declare_losses()
         self._numbering.cut()
         self._writer.order(ticket)
+        if ticket.closing:
+            self._tell_of_losses(finally_=True)
         return ticket.closing
 
-    def _take_stragglers(self) -> None:
+    def _take_stragglers(self, behind: list[Item | FlushTicket]) -> None:
         """Events that other threads appended while the recorder was being closed, and flushes."""
-        while self._buffer.items:
-            item = self._buffer.items.popleft()
-            if isinstance(item, FlushTicket):
-                self._writer.order(item)
-            else:
-                self._number_safely(item)
+        while behind:
+            for item in behind:
+                if isinstance(item, FlushTicket):
+                    self._writer.order(item)
+                else:
+                    self._number_safely(item)
+            behind = self._buffer.take(_LARGEST_SLICE)
 
     def _cut_if_due(self) -> None:
         pending = self._numbering.pending
-        if pending and self._flush.due(pending, self._clock.mono_ns() - self._oldest_ns):
+        if not pending:
+            return
+        # Where the buffer is small, what is not cut yet may be most of what fills it.
+        crowded = self._buffer.pressed and not self._writer.backlog
+        if crowded or self._flush.due(pending, self._clock.mono_ns() - self._oldest_ns):
             self._numbering.cut()
+
+    def _declare_losses(self) -> None:
+        self._number_loss()
+        while self.lost_blocks:
+            now = self._clock.mono_ns()
+            if not self._numbering.pending:
+                self._oldest_ns = now
+            self._numbering.give_up(self._timeline.stamp(now), self.lost_blocks.popleft())
+
+    def _tell_of_losses(self, *, finally_: bool = False) -> None:
+        """Call the bot's hook: at the first loss at once, then every second while there are more."""
+        total = self._buffer.dropped + self._writer.given_up
+        now = self._clock.mono_ns()
+        if self._on_loss is None or total == self._told:
+            return
+        if self._told and now - self._told_ns < _TICK_NS and not finally_:
+            return
+        by_reason = {**self._buffer.dropped_by}
+        if self._writer.given_up:
+            by_reason["write_error"] = self._writer.given_up
+        notice = LossNotice(total - self._told, total, by_reason)
+        self._told, self._told_ns = total, now
+        try:
+            self._on_loss(notice)
+        except Exception:  # noqa: BLE001 - the bot's code; the recording goes on
+            LOG.exception("the on_loss hook raised")
 
     def _number_loss(self) -> None:
         loss = self._buffer.take_loss()
@@ -158,7 +219,7 @@ class Drain:
     def _watch_clock(self) -> None:
         step = self._timeline.check()
         if step is not None:
-            self._record_own("clock_step", _clock_step(step))
+            self._record_own("clock_step", clock_step_data(step))
 
     def _record_own(self, event_type: str, data: dict[str, Any]) -> None:
         now = self._clock.mono_ns()
@@ -181,11 +242,6 @@ class Drain:
 def slice_size(waiting: int) -> int:
     """How many events to take before the interpreter lock is given up again."""
     return min(max(_SLICE, waiting // _BACKLOG_SHARE), _LARGEST_SLICE)
-
-
-def _clock_step(step: ClockStep) -> dict[str, Any]:
-    direction = "back" if step.offset_ns < 0 else "forward"
-    return {"offset_ns": step.offset_ns, "direction": direction, "wall_ts": format_ts(step.wall_ns)}
 
 
 def encode_frame(frame: bytes, source: str, received_ns: int | None) -> bytes:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 from pathlib import Path
 
 from polyrecord.format.block import parse_header
 from polyrecord.format.directory import DirectoryBuilder
-from polyrecord.format.layout import ShardName
+from polyrecord.format.layout import QUARANTINE, ShardName
 
 _FILE_MODE = 0o640
 _DIR_MODE = 0o750
-_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+_FLAGS = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC  # read: to restore a file that was removed
+_COPY = 1 << 20
 
 
 def make_directory(path: Path) -> None:
@@ -54,43 +56,56 @@ def write_atomically(path: Path, data: bytes) -> None:
 class ShardFile:
     """A shard being written. It holds an exclusive flock, so others can tell that its writer lives."""
 
-    def __init__(self, root: Path, name: ShardName, opened_ns: int) -> None:
-        """Create the file in its `_open` folder; raises OSError."""
+    def __init__(self, root: Path, name: ShardName, opened_ns: int, *, retain: bool = False) -> None:
+        """Create the file in its `_open` folder; raises OSError.
+
+        `retain` keeps what is not yet on the disk in memory too: after a failed sync the kernel may take
+        pages for clean that the disk never got, and only writing them again makes the next sync mean it.
+        """
         self.name = name
         self.path = root / name.path
         self.opened_ns = opened_ns
         self.size = 0
+        self.blocks = 0
         self.events = 0
         self.unsynced = 0
         self._root = root
         self._directory = DirectoryBuilder()
-        self.blocks = 0
+        self._retain = retain
+        self._retained: list[tuple[int, bytes]] = []
+        self._suspect = False
         self._descriptor = self._create()
-        self._lock()
 
     def _create(self) -> int:
         while True:
             make_directory(self.path.parent)
             try:
-                return os.open(self.path, _FLAGS, _FILE_MODE)
+                descriptor = os.open(self.path, _FLAGS, _FILE_MODE)
             except FileNotFoundError:
                 if self.path.parent.is_dir():
                     raise
                 # Another writer has just sealed its shard here and removed the empty folder: once more.
+            else:
+                return self._locked(descriptor)
 
-    def _lock(self) -> None:
+    def _locked(self, descriptor: int) -> int:
         try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX)  # waits: a reader may be probing at this moment
+            fcntl.flock(descriptor, fcntl.LOCK_EX)  # waits: a reader may be probing at this moment
         except OSError:
-            os.close(self._descriptor)
+            os.close(descriptor)
             self.path.unlink()
             raise
+        return descriptor
 
     def append(self, member: bytes) -> None:
         """Write one block whole; on OSError the file ends at the last whole member again."""
+        if os.fstat(self._descriptor).st_nlink == 0:
+            self.restore()
         self._write(member)
         header = parse_header(member)
         self._directory.add(self.size, header, int.from_bytes(member[-8:-4], "little"))
+        if self._retain:
+            self._retained.append((self.size, member))
         self.size += len(member)
         self.blocks += 1
         self.events += header.events
@@ -108,24 +123,77 @@ class ShardFile:
         os.lseek(self._descriptor, self.size, os.SEEK_SET)
         os.ftruncate(self._descriptor, self.size)
 
+    @property
+    def in_place(self) -> bool:
+        """Whether the file is still where it was made, and not removed, moved or replaced."""
+        try:
+            there = self.path.stat(follow_symlinks=False)
+        except FileNotFoundError:
+            return False
+        return os.path.samestat(there, os.fstat(self._descriptor))
+
+    def restore(self) -> None:
+        """Make the file anew where it was: what was written to it is still behind the descriptor.
+
+        What stands in its place now is moved to the quarantine. Raises OSError; the file is then as before.
+        """
+        if os.path.lexists(self.path):
+            aside = self._root / QUARANTINE / self.name.writer / f"{self.path.name}.{os.urandom(4).hex()}"
+            make_directory(aside.parent)
+            self.path.rename(aside)
+        descriptor = self._create()
+        try:
+            _copy(self._descriptor, descriptor, self.size)
+            os.fdatasync(descriptor)
+        except OSError:
+            os.close(descriptor)
+            self.path.unlink()
+            raise
+        os.close(self._descriptor)
+        self._descriptor = descriptor
+        self._is_synced()
+
     def sync(self) -> None:
-        """Force what was appended to the disk."""
-        if self.unsynced:
+        """Force what was appended to the disk; raises OSError."""
+        if not self.unsynced:
+            return
+        self._write_again()
+        try:
             os.fdatasync(self._descriptor)
-            self.unsynced = 0
+        except OSError:
+            self._suspect = True
+            raise
+        self._is_synced()
+
+    def _is_synced(self) -> None:
+        self.unsynced = 0
+        self._suspect = False
+        self._retained.clear()
+
+    def _write_again(self) -> None:
+        """Write what a failed sync may have lost."""
+        if self._suspect:
+            for offset, member in self._retained:
+                while member:
+                    written = os.pwrite(self._descriptor, member, offset)
+                    offset, member = offset + written, member[written:]  # noqa: PLW2901 - may be short
 
     def seal(self, *, clean: bool) -> Path:
         """Write directory and footer, force all to the disk, move the shard to its final place.
 
         On OSError the shard is open as before, and sealing may be tried again. The caller syncs the folder.
         """
+        if not self.in_place:
+            self.restore()
         final = self._root / self.name.as_sealed().path
         self._cut_back()
+        self._write_again()
         self._write(self._directory.ending(clean=clean))
         try:
             os.fsync(self._descriptor)
             self.path.rename(final)
         except OSError:
+            self._suspect = True
             self._cut_back()
             raise
         os.close(self._descriptor)
@@ -142,6 +210,16 @@ class ShardFile:
         self.path.unlink(missing_ok=True)
         remove_if_empty(self.path.parent)
         remove_if_empty(self.path.parent.parent)
+
+
+def _copy(source: int, target: int, size: int) -> None:
+    at = 0
+    while at < size:
+        data = os.pread(source, min(_COPY, size - at), at)
+        if not data:
+            raise OSError(errno.EIO, "a removed file has lost its end")
+        write_all(target, data)
+        at += len(data)
 
 
 def remove_if_empty(folder: Path) -> None:

@@ -6,6 +6,7 @@ dropped. The caller looks at `full` before it takes more in.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,14 +16,24 @@ import orjson
 from polyrecord.clock import Clock
 from polyrecord.events.routes import TELEMETRY
 from polyrecord.format.layout import check_stream
-from polyrecord.record.blocks import DAY_NS
+from polyrecord.record.blocks import DAY_NS, PendingBlock
 from polyrecord.record.buffer import LINE_END, OVERHEAD
-from polyrecord.record.identity import new_writer_id, session_manifest, write_manifest
+from polyrecord.record.identity import Manifest, new_writer_id, session_manifest
 from polyrecord.record.numbering import Numbering
 from polyrecord.record.outcomes import FlushTicket
-from polyrecord.record.policy import BlockPolicy, RetryPolicy, RotatePolicy, SyncPolicy
+from polyrecord.record.policy import (
+    BlockPolicy,
+    DiskPolicy,
+    RetryPolicy,
+    RotatePolicy,
+    SyncMode,
+    SyncPolicy,
+)
+from polyrecord.record.privacy import Privacy
 from polyrecord.record.shards import ShardSet
-from polyrecord.record.timeline import ClockStep, Timeline
+from polyrecord.record.space import FreeSpace
+from polyrecord.record.timeline import Timeline, clock_step_data
+from polyrecord.record.trouble import TroubleFile
 from polyrecord.record.writer import Tick, Writer
 from polyrecord.times import SECOND, format_ts
 
@@ -44,9 +55,12 @@ class Intake:
         rotate: RotatePolicy | None = None,
         sync: SyncPolicy | None = None,
         retry: RetryPolicy | None = None,
+        disk: DiskPolicy | None = None,
+        privacy: Privacy | None = None,
         manifest: Mapping[str, Any] | None = None,
     ) -> None:
         """`flush_seconds` after it came, an event goes to the operating system. Raises UsageError."""
+        privacy = privacy or Privacy()
         started = clock.wall_ns()
         self.writer = new_writer_id(started)
         self._root = root
@@ -55,18 +69,26 @@ class Intake:
         self._bot = {} if bot_id is None else {"bot_id": bot_id}
         self._flush_ns = round(flush_seconds * SECOND)
         rotate, sync = rotate or RotatePolicy(), sync or SyncPolicy()
-        self._shards = ShardSet(root, self.writer, rotate, clock.mono_ns, self._write_manifest)
-        self._writer = Writer(
-            self._shards, clock, sync, retry or RetryPolicy(), lambda _: None, self._write_end
+        options = {"sync": sync, "rotate": rotate, "flush": {"seconds": flush_seconds}, "bot_id": bot_id}
+        about = privacy.mapping({**options, **(manifest or {})})
+        self._manifest = Manifest(root, self.writer, session_manifest(self.writer, started, about))
+        retain = sync.mode is not SyncMode.NEVER
+        self._shards = ShardSet(
+            root, self.writer, rotate, clock.mono_ns, self._manifest.ensure, retain=retain
         )
+        self._lost_blocks: deque[PendingBlock] = deque()
+        self._writer = Writer(
+            self._shards, clock, sync, retry or RetryPolicy(), FreeSpace(root, disk or DiskPolicy()),
+            TroubleFile(root, self.writer, clock.wall_ns, privacy.text),
+            on_written=lambda _: None, on_lost=self._lost_blocks.append, on_end=self._write_end,
+        )  # fmt: skip
         self._numbering = Numbering(self._writer.write, BlockPolicy(), index_keys)
+        self._manifest.content["index_keys"] = list(self._numbering.declared_paths)
+        self._steps = privacy.steps()
         self._timeline = Timeline(clock)
         self._ts, self._ts_text = 0, ""
         self._oldest_ns = 0  # monotonic time of the oldest event not yet cut
         self._ticked_ns = clock.mono_ns()
-        options = {"index_keys": list(self._numbering.declared_paths), "sync": sync, "rotate": rotate}
-        options |= {"flush": {"seconds": flush_seconds}, "bot_id": bot_id, **(manifest or {})}
-        self._manifest = session_manifest(self.writer, started, options)
         self._writer.start()
 
     @property
@@ -103,22 +125,27 @@ class Intake:
         if not self._numbering.pending:
             self._oldest_ns = mono
         if step is not None:
-            payload = orjson.dumps(_clock_step(step)) + LINE_END
+            payload = orjson.dumps(clock_step_data(step)) + LINE_END
             self._numbering.add(self._ts, self._ts_text, "clock_step", payload, stream=TELEMETRY)
 
     def add(
         self, event_type: str, data: bytes, trace_id: str | None, envelope: Mapping[str, str] | None
     ) -> None:
         """Take the next event; `data` is one JSON value."""
-        fields = {**self._bot, **envelope} if envelope else self._bot
+        if not self._steps.takes(event_type, trace_id):
+            return
+        fields: Mapping[str, str] | None = {**self._bot, **envelope} if envelope else self._bot
+        payload, trace_id, fields = self._steps.clean(self._ts, data + LINE_END, trace_id, fields)
         charge = len(data) + OVERHEAD
         self._numbering.add(
-            self._ts, self._ts_text, event_type, data + LINE_END, trace_id, fields, self._stream, charge
+            self._ts, self._ts_text, event_type, payload, trace_id, fields, self._stream, charge
         )
 
     def keep_time(self) -> float:
         """Do what time asks for; returns the seconds until it asks again."""
         now = self._clock.mono_ns()
+        while self._lost_blocks:
+            self._numbering.give_up(self._timeline.stamp(now), self._lost_blocks.popleft())
         if self._numbering.pending and now - self._oldest_ns >= self._flush_ns:
             self._numbering.cut()
         if now - self._ticked_ns >= SECOND and not self.full and self.trouble is None:
@@ -136,15 +163,7 @@ class Intake:
         self._writer.order(ticket)
         return ticket
 
-    def _write_manifest(self) -> None:
-        write_manifest(self._root, self.writer, self._manifest)
-
     def _write_end(self) -> None:
         if self._shards.events:
-            self._manifest["ended"] = format_ts(self._clock.wall_ns())
-            self._write_manifest()
-
-
-def _clock_step(step: ClockStep) -> dict[str, Any]:
-    direction = "back" if step.offset_ns < 0 else "forward"
-    return {"offset_ns": step.offset_ns, "direction": direction, "wall_ts": format_ts(step.wall_ns)}
+            ended = format_ts(self._clock.wall_ns())
+            self._manifest.write(ended=ended, streams=self._shards.totals)

@@ -21,7 +21,7 @@ Emit: TypeAlias = Callable[[PendingBlock], None]
 """Where cut blocks go."""
 
 _ONE_LINE = bytes.maketrans(b"\r\n", b"  ")  # between the tokens of JSON a space means the same
-ENVELOPE = ("span_id", "parent_span_id", "bot_id", "intent_id", "level", "reason_code")
+ENVELOPE = ("span_id", "parent_span_id", "bot_id", "intent_id", "level", "reason_code", "ts_local")
 
 
 class Numbering:
@@ -112,6 +112,25 @@ class Numbering:
         }
         payload = orjson.dumps(data) + LINE_END
         self.add(ts, format_ts(ts), LEDGER_LOSS, payload, stream=TELEMETRY, lost=loss.count)
+
+    def give_up(self, ts: int, block: PendingBlock) -> None:
+        """Declare a block lost that could not be written: its events have their numbers already."""
+        index = block.index
+        ordinals = {"count": index.events, "first_ordinal": index.first_ordinal,
+                    "last_ordinal": index.last_ordinal}  # fmt: skip
+        data = {
+            "reason": "write_error",
+            "count": index.events,
+            "first_seq": index.first_seq,
+            "last_seq": index.last_seq,
+            "event_types": index.types,
+            "streams": {block.stream: ordinals},
+            "since_ts": format_ts(index.min_ts),
+            "until_ts": format_ts(index.max_ts),
+        }
+        payload = orjson.dumps(data) + LINE_END
+        self.kept -= index.events
+        self.add(ts, format_ts(ts), LEDGER_LOSS, payload, stream=TELEMETRY, lost=index.events)
 
     def _skip_ordinals(self, loss: Loss, ts: int) -> dict[str, dict[str, int]]:
         ranges: dict[str, dict[str, int]] = {}

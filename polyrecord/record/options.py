@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
-from polyrecord.record.policy import Overload, RotatePolicy, SyncMode, SyncPolicy
+from polyrecord.record.policy import Overload, Recover, RotatePolicy, SyncMode, SyncPolicy
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +23,13 @@ class Options:
     index_keys: Iterable[str] = ()
     stages: Iterable[str] | None = None
     bot_id: str | None = None
+    strategy_id: str | None = None
     validate: bool = False
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    min_free: int = 16 << 20
+    recover: Recover | str = Recover.BOOT
+    sample: Mapping[str, float] = field(default_factory=dict)
+    local_zone: str | None = None
 
     @classmethod
     def of(cls, settings: Mapping[str, Any], **given: Any) -> Self:

@@ -28,12 +28,29 @@ class FlushOutcome:
 
 
 @dataclass(frozen=True, slots=True)
+class LossNotice:
+    """What an `on_loss` hook is told: `count` events were lost since it was told last, `total` in all.
+
+    `by_reason` splits the total. The same is written into the archive, as `loss` events.
+    """
+
+    count: int
+    total: int
+    by_reason: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
 class RecorderStats:
-    """A recorder's counters since its start; bytes are of compressed files except `buffered_bytes`."""
+    """A recorder's counters since its start; bytes are of compressed files except `buffered_bytes`.
+
+    `dropped` were lost, `dropped_by` says why; `sampled_out` were left out on purpose.
+    """
 
     recorded: int
     written: int
     dropped: int
+    dropped_by: dict[str, int]
+    sampled_out: int
     buffered_bytes: int
     blocks: int
     bytes: int
@@ -60,9 +77,16 @@ class FlushTicket(Coroutine[Any, Any, FlushOutcome]):
             raise TimeoutError(f"not flushed within {timeout} s")
         return self._outcome
 
+    @property
+    def done(self) -> bool:
+        """Whether the outcome is known."""
+        return self._outcome is not None
+
     def resolve(self, outcome: FlushOutcome) -> None:
-        """Say that it is done; called once, from a recorder's thread."""
+        """Say how it went, from a recorder's thread; what was said first stays."""
         with self._lock:
+            if self._outcome is not None:
+                return
             self._outcome = outcome
             callbacks, self._callbacks = self._callbacks, []
         self._done.set()

@@ -48,11 +48,16 @@ class SyncPolicy:
 
     mode: SyncMode = SyncMode.INTERVAL
     seconds: float = 1.0
+    most_bytes: int = (
+        16 * MIB
+    )  # kept in memory until the disk has them: a failed sync is made good from there
 
     def due(self, unsynced_bytes: int, age_ns: int, *, flushed: bool) -> bool:
         """Whether to fsync now; `flushed` says that somebody waits for a flush."""
         if self.mode is SyncMode.NEVER or not unsynced_bytes:
             return False
+        if unsynced_bytes >= self.most_bytes:
+            return True
         if self.mode is SyncMode.FLUSH:
             return flushed
         return age_ns >= self.seconds * 1e9
@@ -78,20 +83,54 @@ class RotatePolicy:
 
 
 class Overload(StrEnum):
-    """What gives way when the buffer is full; the loss is recorded either way."""
+    """What gives way when the buffer is full; the loss is recorded either way.
+
+    `wait`: the awaitable helpers wait for room, and `record()`, which cannot, drops the newest.
+    """
 
     DROP_OLDEST = "drop_oldest"
     DROP_NEWEST = "drop_newest"
+    PRIORITY = "priority"
+    WAIT = "wait"
+
+
+class Recover(StrEnum):
+    """Whose open shards a starting recorder makes whole, of writers that are dead: those of this boot of this
+    host, all, or none."""
+
+    BOOT = "boot"
+    ALL = "all"
+    NEVER = "never"
 
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """How long to wait before a failed write is tried again: doubling, up to a ceiling, in seconds."""
+    """How a failed write is tried again: pauses that double up to a ceiling, in seconds, each with jitter.
+
+    After `trip_after` failures in a row the circuit is open: whoever waits for a flush is told that it
+    failed, instead of being kept waiting.
+    """
 
     first: float = 0.05
     ceiling: float = 5.0
     at_close: float = 5.0  # how long an orderly close goes on trying
+    trip_after: int = 4
 
-    def delay(self, attempt: int) -> float:
-        """Seconds to wait after failure number `attempt`, from 1."""
-        return min(self.ceiling, self.first * 2.0 ** min(attempt - 1, 20))
+    def delay(self, attempt: int, jitter: float = 1.0) -> float:
+        """Seconds to wait after failure number `attempt`, from 1; `jitter` 0 to 1 scales the upper half."""
+        longest = min(self.ceiling, self.first * 2.0 ** min(attempt - 1, 20))
+        return longest * (0.5 + 0.5 * jitter)
+
+
+@dataclass(frozen=True, slots=True)
+class DiskPolicy:
+    """How much of the disk is left to others: below `min_free` bytes nothing more is written.
+
+    What is open is sealed then, and writing goes on once a quarter more than that is free.
+    """
+
+    min_free: int = 16 * MIB
+
+    def refuses(self, free: int, *, stopped: bool) -> bool:
+        """Whether nothing may be written with so many bytes free; `stopped` says that nothing is."""
+        return free < self.min_free * (1.25 if stopped else 1.0)

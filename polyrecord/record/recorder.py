@@ -6,13 +6,15 @@ import atexit
 import contextlib
 import itertools
 import os
+import sys
 import threading
 import weakref
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from polyrecord.clock import Clock, SystemClock
 from polyrecord.errors import ConfigError
@@ -23,13 +25,27 @@ from polyrecord.format.layout import is_stream
 from polyrecord.record.buffer import OVERHEAD, Buffer, Item
 from polyrecord.record.current import SCOPE
 from polyrecord.record.encode import as_recorded, check_faithful, rescue
+from polyrecord.record.health import Health
 from polyrecord.record.hotpath import make_record
+from polyrecord.record.identity import config_hash
 from polyrecord.record.options import Options
-from polyrecord.record.outcomes import FlushTicket, RecorderStats
-from polyrecord.record.policy import BlockPolicy, FlushPolicy, Overload, RetryPolicy, RotatePolicy, SyncPolicy
-from polyrecord.record.recorded import DROPPED, RECORDED, Recorded
+from polyrecord.record.outcomes import FlushTicket, LossNotice, RecorderStats
+from polyrecord.record.policy import (
+    BlockPolicy,
+    DiskPolicy,
+    FlushPolicy,
+    Overload,
+    Recover,
+    RetryPolicy,
+    RotatePolicy,
+    SyncPolicy,
+)
+from polyrecord.record.privacy import Privacy
+from polyrecord.record.recorded import DROPPED, RECORDED
 from polyrecord.record.session import Session
-from polyrecord.record.typed import TypedHelpers
+from polyrecord.record.signals import forget_signals, handle_signals
+from polyrecord.record.typed import Kept, TypedHelpers
+from polyrecord.record.waiting import Held, Waiting
 from polyrecord.settings.recorder import recorder_settings
 from polyrecord.settings.root import archive_root
 
@@ -57,12 +73,20 @@ class EventRecorder(TypedHelpers):
         rotate: RotatePolicy | None = None,
         sync: SyncPolicy | None = None,
         retry: RetryPolicy | None = None,
+        min_free: int | None = None,
+        recover: Recover | str | None = None,
         overload: Overload | str | None = None,
+        on_loss: Callable[[LossNotice], object] | None = None,
+        sample: Mapping[str, float] | None = None,
         index_keys: Iterable[str] | None = None,
         stages: Iterable[str] | None = None,
         bot_id: str | None = None,
-        validate: bool | None = None,
+        strategy_id: str | None = None,
+        config: Mapping[str, Any] | Path | str | None = None,
         metadata: Mapping[str, Any] | None = None,
+        local_zone: str | None = None,
+        validate: bool | None = None,
+        signals: bool = True,
         clock: Clock | None = None,
     ) -> None:
         """Say how to record; nothing is opened yet.
@@ -70,17 +94,23 @@ class EventRecorder(TypedHelpers):
         What is None is taken from the environment and polyrecord.toml (docs/configuration.md), else the
         default. `root`: the archive (the current directory). `buffer_size` events (1000) or `flush_interval`
         seconds (1.0) after the last flush, what is pending goes to the operating system. `buffer_bytes`
-        (64 MiB) bounds what waits in memory; beyond it `overload` (`drop_oldest`) says what gives way.
-        `block_bytes` (256 KiB): lines in a block. `index_keys`: paths such as `data.market` whose values find
-        their trace. `stages`: the latency pipeline. `bot_id` goes on every line. `validate`: raise
-        InvalidEvent for events that break their type's schema (tests and development). `metadata`: JSON for
-        the writer's manifest. Raises ConfigError when an option or a setting is wrong.
+        (64 MiB) bounds what waits in memory; beyond it `overload` (`drop_oldest`, `drop_newest`, `priority`,
+        `wait`) says what gives way, and `on_loss` is called, on a thread of the recorder's. `min_free` bytes
+        (16 MiB; 0: none) of the disk are left alone. `recover`: whose open shards are made whole at the start
+        (`boot`, `all`, `never`). `block_bytes` (256 KiB): lines in a block. `sample`: of which types what
+        part of the traces is kept. `index_keys`: paths such as `data.market` whose values find their trace.
+        `stages`: the latency pipeline. `bot_id` goes on every line; `strategy_id`, the hash of `config` (a
+        mapping or a file) and `metadata` into the writer's manifest. `local_zone` adds `ts_local` in that
+        zone to each line. `validate`: raise InvalidEvent for events that break their type's schema (tests and
+        development). `signals`: write everything before SIGTERM, SIGINT or SIGHUP end the process, where the
+        bot has no handler of its own. Raises ConfigError when an option or a setting is wrong.
         """
         options = Options.of(
             recorder_settings(),
             buffer_size=buffer_size, flush_interval=flush_interval, buffer_bytes=buffer_bytes,
             block_bytes=block_bytes, rotate=rotate, sync=sync, overload=overload, index_keys=index_keys,
-            stages=stages, bot_id=bot_id, validate=validate, metadata=metadata,
+            stages=stages, bot_id=bot_id, strategy_id=strategy_id, validate=validate, metadata=metadata,
+            min_free=min_free, recover=recover, sample=sample, local_zone=local_zone,
         )  # fmt: skip
         _check_positive(
             buffer_size=options.buffer_size, flush_interval=options.flush_interval,
@@ -92,26 +122,38 @@ class EventRecorder(TypedHelpers):
         self._stages = None if options.stages is None else checked_stages(options.stages)
         self._envelope = {"bot_id": str(options.bot_id)} if options.bot_id is not None else None
         self._mono_ns = clock.mono_ns
-        self._buffer = Buffer(options.buffer_bytes, Overload(options.overload))
+        self._overload = _one_of(Overload, options.overload, "overload")
+        self._buffer = Buffer(options.buffer_bytes, self._overload)
+        self._held = Held()
         self._kept_as_repr = 0
         self._refused = 0
-        self._lock = threading.Lock()
+        # Reentrant: a bot's own signal handler may close while this thread is in the middle of a flush.
+        self._lock = threading.RLock()
         self._started = False
+        self._signals = signals
         self._closing: FlushTicket | None = None
         self.record = make_record(
             self._buffer, clock, self._envelope, check=self._check if options.validate else None,
             check_stream=is_stream, rescue=self._rescue, no_room=self._no_room,
         )  # fmt: skip
+        about = {
+            "bot_id": options.bot_id, "strategy_id": options.strategy_id, "config_hash": config_hash(config),
+            "overload": self._overload, "sampling": dict(options.sample),
+        }  # fmt: skip
+        privacy = Privacy.of(options)
         self._new_session = partial(
             Session, self.root, self._buffer, clock,
             flush=FlushPolicy(options.buffer_size, options.flush_interval),
             blocks=BlockPolicy(options.block_bytes),
             rotate=options.rotate, sync=options.sync, retry=retry or RetryPolicy(),
-            index_keys=tuple(options.index_keys),
-            manifest={"bot_id": options.bot_id, "metadata": dict(options.metadata)},
+            disk=DiskPolicy(options.min_free), recover=_one_of(Recover, options.recover, "recover"),
+            index_keys=tuple(options.index_keys), steps=privacy.steps, redact=privacy.text, on_loss=on_loss,
+            manifest=privacy.mapping({**about, "metadata": dict(options.metadata)}),
         )  # fmt: skip
         self._session = self._new_session()
         _recorders.add(self)
+        if signals:
+            handle_signals(close_all)
 
     @property
     def writer(self) -> str:
@@ -161,10 +203,10 @@ class EventRecorder(TypedHelpers):
         intent_id: str | None = None,
         level: str | None = None,
         reason_code: str | None = None,
-    ) -> Recorded:
+    ) -> Kept:
         """Record a telemetry event; a type of no known stream goes to `logs/telemetry`."""
         stream = None if isinstance(event_type, str) and is_named(event_type) else TELEMETRY
-        kept = self.record(
+        return self._keep(
             event_type,
             data,
             trace_id,
@@ -173,13 +215,13 @@ class EventRecorder(TypedHelpers):
             reason_code=reason_code,
             stream=stream,
         )
-        return RECORDED if kept else DROPPED
 
     def flush(self) -> FlushTicket:
         """Hand everything recorded so far to the operating system: `await` it, or `.wait()` for it."""
         ticket = FlushTicket()
         with self._lock:
             if self._started and self._closing is None:
+                self._session.expect(ticket)
                 self._buffer.items.append(ticket)
                 self._session.wake()
                 return ticket
@@ -208,6 +250,10 @@ class EventRecorder(TypedHelpers):
         """Counters since the start."""
         return self._session.stats(kept_as_repr=self._kept_as_repr, refused=self._refused)
 
+    def health(self) -> Health:
+        """How recording goes now: one word, and why."""
+        return self._session.health(started=self._started, closed=self.closed)
+
     def __enter__(self) -> Self:
         _open_recorders.add(self)
         return self
@@ -225,6 +271,18 @@ class EventRecorder(TypedHelpers):
     ) -> None:
         await self.close()
 
+    def _keep(self, event_type: str, data: Any, trace_id: str | None, **fields: Any) -> Kept:
+        if self._overload is not Overload.WAIT:
+            return RECORDED if self.record(event_type, data, trace_id, **fields) else DROPPED
+        held = self._held
+        held.wanted, held.event = True, None
+        try:
+            if self.record(event_type, data, trace_id, **fields):
+                return RECORDED
+        finally:
+            held.wanted = False
+        return DROPPED if held.event is None else Waiting(self._buffer, *held.event)
+
     def _no_room(self, item: Item, size: int) -> bool:
         """The buffer is not open yet, full, or closed."""
         try:
@@ -234,23 +292,30 @@ class EventRecorder(TypedHelpers):
                 self._refused += 1
                 return False
             self._session.wake()
-            return self._buffer.put(item, size)
+            if not self._held.wanted:
+                return self._buffer.put(item, size)
+            if self._buffer.offer(item, size):
+                return True
+            self._held.event = item, size
         except Exception:  # noqa: BLE001 - promise: recording never raises into a strategy
-            self._refused += 1
-            return False
+            self._buffer.drop(item, "not_started")
+        return False
 
     def _start(self) -> None:
         """Start the threads at the first event."""
         with self._lock:
             if self._closing is None and not self._started:
-                self._session.start({"stages": list(self.stages)})
+                self._session.start({"stages": list(self.stages)}, self.record)
                 self._started = True
                 self._buffer.open()
                 _open_recorders.add(self)
+                _close_at_end_of_child()
+                if self._signals:
+                    handle_signals(close_all)
 
     def _begin_anew(self) -> None:
         """In a forked child: what is in memory is the parent's to write; the child gets its own identity."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._session.abandon()
         self._buffer.empty()
         self._started = False
@@ -283,22 +348,44 @@ def open_recorders() -> list[EventRecorder]:
     return list(_open_recorders)
 
 
-@atexit.register
-def _close_all() -> None:
-    """Close what a bot left open when the interpreter exits; a hung disk must not hold it for ever."""
+def close_all() -> None:
+    """Close what a bot left open, as its interpreter exits; a hung disk must not hold it for ever."""
     tickets = [recorder.close() for recorder in open_recorders()]
     for ticket in tickets:
         with contextlib.suppress(TimeoutError):
             ticket.wait(_AT_EXIT_SECONDS)
 
 
+atexit.register(close_all)
+
+
+def _close_at_end_of_child() -> None:
+    """Children of multiprocessing end without the interpreter's exit handlers, but call its own."""
+    util = sys.modules.get("multiprocessing.util")
+    process = sys.modules.get("multiprocessing.process")
+    if util is not None and process is not None and process.parent_process() is not None:
+        util.Finalize(None, close_all, exitpriority=1)
+
+
 def _in_forked_child() -> None:
+    forget_signals()
     _open_recorders.clear()
     for recorder in list(_recorders):
         recorder._begin_anew()  # noqa: SLF001 - of this module
 
 
 os.register_at_fork(after_in_child=_in_forked_child)
+
+
+_Choice = TypeVar("_Choice", bound=StrEnum)
+
+
+def _one_of(choices: type[_Choice], value: str, option: str) -> _Choice:
+    try:
+        return choices(value)
+    except ValueError:
+        hint = f"one of {', '.join(choices)}"
+        raise ConfigError(f"{option} cannot be {value!r}", hint=hint) from None
 
 
 def _check_positive(**options: float) -> None:

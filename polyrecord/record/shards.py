@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 from polyrecord.format.block import pack_block
@@ -31,9 +32,14 @@ class ShardSet:
         writer: str,
         rotate: RotatePolicy,
         now_ns: Callable[[], int],
-        before_first: Callable[[], None],
+        before_file: Callable[[], None],
+        *,
+        retain: bool = False,
     ) -> None:
-        """`now_ns` gives monotonic time for ages; `before_first` runs once, before any file is made."""
+        """`now_ns` gives monotonic time for ages; `before_file` runs before any file is made.
+
+        `retain` keeps what is not yet on the disk in memory too, to make a failed sync good.
+        """
         self.blocks = 0
         self.bytes = 0
         self.events = 0
@@ -42,9 +48,11 @@ class ShardSet:
         self._writer = writer
         self._rotate = rotate
         self._now_ns = now_ns
-        self._before_first: Callable[[], None] | None = before_first
+        self._before_file = before_file
+        self._retain = retain
         self._open: dict[tuple[str, int], ShardFile] = {}
         self._numbers: Counter[str] = Counter()
+        self._totals: defaultdict[str, Counter[str]] = defaultdict(Counter)
 
     def write(self, block: PendingBlock) -> None:
         """Compress a block and append it; raises OSError, after which it may be tried again."""
@@ -54,6 +62,15 @@ class ShardSet:
         self.blocks += 1
         self.bytes += len(member)
         self.events += block.index.events
+        totals = self._totals[block.stream]
+        totals["shards"] = self._numbers[block.stream]
+        totals["events"] += block.index.events
+        totals["last_ordinal"] = block.index.last_ordinal
+
+    @property
+    def totals(self) -> dict[str, dict[str, int]]:
+        """What was written of each stream: shards, events, and the ordinal of the last one."""
+        return {stream: dict(totals) for stream, totals in sorted(self._totals.items())}
 
     def _shard(self, stream: str, day: int) -> ShardFile:
         shard = self._open.get((stream, day))
@@ -64,11 +81,9 @@ class ShardSet:
         if shard is None:
             if len(self._open) >= _MAX_OPEN:
                 self._seal(*next(iter(self._open)), clean=False)
-            if self._before_first is not None:
-                self._before_first()
-                self._before_first = None
+            self._before_file()
             name = ShardName(stream, self._writer, self._numbers[stream] + 1, day_text(day), sealed=False)
-            shard = ShardFile(self._root, name, self._now_ns())
+            shard = ShardFile(self._root, name, self._now_ns(), retain=self._retain)
             self._numbers[stream] += 1
         self._open.pop((stream, day), None)
         self._open[stream, day] = shard  # at the end: the first is the one least recently written
@@ -80,17 +95,35 @@ class ShardSet:
         return sum(shard.unsynced for shard in self._open.values())
 
     def sync(self) -> None:
-        """Force all that was written to the disk."""
-        for shard in self._open.values():
-            shard.sync()
+        """Force all that was written to the disk; raises the first OSError after trying every shard."""
+        self._try_all([shard.sync for shard in self._open.values()])
 
-    def seal_before(self, day: int) -> None:
-        """Seal the shards of earlier dates: nothing comes to them any more."""
-        self._seal_all([key for key in self._open if key[1] < day], clean=False)
+    def restore(self) -> int:
+        """Make anew what was removed or replaced while it was written; returns how many files."""
+        missing = [shard for shard in self._open.values() if not shard.in_place]
+        if missing:
+            self._before_file()
+        self._try_all([shard.restore for shard in missing])
+        return len(missing)
 
-    def seal_aged(self) -> None:
-        """Seal the shards that are due by age although nothing was written to them lately."""
-        self._seal_all([key for key, shard in self._open.items() if self._due(shard)], clean=False)
+    @staticmethod
+    def _try_all(actions: Iterable[Callable[[], object]]) -> None:
+        failed: OSError | None = None
+        for action in actions:
+            try:
+                action()
+            except OSError as error:  # the others may work
+                failed = failed or error
+        if failed is not None:
+            raise failed
+
+    def seal_all(self) -> None:
+        """Seal everything for now: more may be written later, to further shards."""
+        self._seal_all(list(self._open))
+
+    def seal_due(self, day: int) -> None:
+        """Seal the shards of dates before `day`, and those due by age although nothing was written lately."""
+        self._seal_all([key for key, shard in self._open.items() if key[1] < day or self._due(shard)])
 
     def _due(self, shard: ShardFile) -> bool:
         age = self._now_ns() - shard.opened_ns
@@ -98,14 +131,11 @@ class ShardSet:
 
     def close(self, *, clean: bool = True) -> None:
         """Seal everything; if `clean`, the last shard of each stream is marked as an orderly end."""
-        failed: OSError | None = None
-        for (stream, day), shard in sorted(self._open.items(), key=lambda entry: entry[0]):
-            try:
-                self._seal(stream, day, clean=clean and shard.name.number == self._numbers[stream])
-            except OSError as error:  # the others can still be sealed
-                failed = failed or error
-        if failed is not None:
-            raise failed
+        shards = sorted(self._open.items(), key=lambda entry: entry[0])
+        self._try_all(
+            partial(self._seal, *key, clean=clean and shard.name.number == self._numbers[key[0]])
+            for key, shard in shards
+        )
 
     def abandon(self) -> None:
         """Close the descriptors a fork has copied; the locks stay with the process that took them."""
@@ -119,9 +149,8 @@ class ShardSet:
             shard.discard()
         self._open.clear()
 
-    def _seal_all(self, keys: Iterable[tuple[str, int]], *, clean: bool) -> None:
-        for stream, day in keys:
-            self._seal(stream, day, clean=clean)
+    def _seal_all(self, keys: Iterable[tuple[str, int]]) -> None:
+        self._try_all(partial(self._seal, *key, clean=False) for key in keys)
 
     def _seal(self, stream: str, day: int, *, clean: bool) -> None:
         path = self._open[stream, day].seal(clean=clean)

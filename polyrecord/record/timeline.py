@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from polyrecord.clock import Clock
-from polyrecord.times import SECOND, format_second
+from polyrecord.times import SECOND, format_second, format_ts
 
 STEP_NS = 100_000_000  # a clock that is off by more has stepped; less is slew
+_SLOWEST = 10  # slewed back, our time runs at least at 9/10 of its pace: it must go on, and events keep apart
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +23,12 @@ class ClockStep:
 class Timeline:
     """Turns monotonic times into timestamps and watches the wall clock for steps."""
 
-    __slots__ = ("_anchor", "_clock", "_last", "_reported", "_second", "_second_text")
+    __slots__ = ("_anchor", "_checked", "_clock", "_last", "_reported", "_second", "_second_text")
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._anchor = clock.wall_ns() - clock.mono_ns()
+        self._checked = clock.mono_ns()
+        self._anchor = clock.wall_ns() - self._checked
         self._last = 0
         self._reported = 0
         self._second = -1
@@ -53,13 +56,14 @@ class Timeline:
         return f"{self._second_text}.{ts % SECOND:09d}Z"
 
     def check(self) -> ClockStep | None:
-        """Compare with the wall clock; follow it forward at once, never back. Says when it stepped.
+        """Compare with the wall clock and follow it: forward at once, back only by going slower.
 
         After a step back the anchor stays, so timestamps go on from where they were; the offset is
-        reported once, and again when it changes by more than a step.
+        reported once, and again when it changes by more than a step. A clock that is slewed back is followed.
         """
-        wall = self._clock.wall_ns()
-        offset = wall - self._clock.mono_ns() - self._anchor
+        wall, mono = self._clock.wall_ns(), self._clock.mono_ns()
+        passed, self._checked = mono - self._checked, mono
+        offset = wall - mono - self._anchor
         if offset > 0:
             self._anchor += offset
             self._reported = 0
@@ -67,4 +71,12 @@ class Timeline:
         if offset <= -STEP_NS and abs(offset - self._reported) >= STEP_NS:
             self._reported = offset
             return ClockStep(offset, wall)
+        if offset > -STEP_NS and not self._reported:
+            self._anchor -= min(-offset, passed // _SLOWEST)
         return None
+
+
+def clock_step_data(step: ClockStep) -> dict[str, Any]:
+    """The data of a `clock_step` event."""
+    direction = "back" if step.offset_ns < 0 else "forward"
+    return {"offset_ns": step.offset_ns, "direction": direction, "wall_ts": format_ts(step.wall_ns)}

@@ -9,11 +9,15 @@ from typing import Any, Protocol, TypeAlias
 from polyrecord.events.latency_data import build_latency
 from polyrecord.events.names import EventType
 from polyrecord.record.encode import money_text
-from polyrecord.record.hotpath import Record
-from polyrecord.record.recorded import DROPPED, RECORDED, Recorded
+from polyrecord.record.recorded import Recorded
+from polyrecord.record.waiting import Waiting
 
 Money: TypeAlias = Decimal | str | int | float
 """A price, size or amount; kept as decimal text. A float is taken by its shortest text."""
+
+
+Kept: TypeAlias = Recorded | Waiting
+"""Whether an event was kept; with the policy `wait` one for which there is no room yet waits when awaited."""
 
 
 class SaysEdge(Protocol):
@@ -26,15 +30,13 @@ class SaysEdge(Protocol):
 class TypedHelpers:
     """Mixin of EventRecorder: each helper records at the call; awaiting the answer is optional."""
 
-    record: Record
-
     @property
     def stages(self) -> tuple[str, ...]:
         """The declared stages of the latency pipeline."""
         raise NotImplementedError
 
-    def _keep(self, event_type: str, data: dict[str, Any], trace_id: str | None) -> Recorded:
-        return RECORDED if self.record(event_type, data, trace_id) else DROPPED
+    def _keep(self, event_type: str, data: Any, trace_id: str | None) -> Kept:
+        raise NotImplementedError
 
     def record_orderbook_snapshot(
         self,
@@ -44,14 +46,14 @@ class TypedHelpers:
         *,
         trace_id: str | None = None,
         **extra: Any,
-    ) -> Recorded:
+    ) -> Kept:
         """Record a whole book; levels are `{"price": "0.50", "size": "10"}`, best first, kept as given."""
         data = {"token_id": token_id, "bids": bids, "asks": asks, **extra}
         return self._keep(EventType.ORDERBOOK_SNAPSHOT, data, trace_id)
 
     def record_orderbook_delta(
         self, token_id: str, changes: Sequence[Any], *, trace_id: str | None = None, **extra: Any
-    ) -> Recorded:
+    ) -> Kept:
         """Record changed levels, `{"side": "BUY", "price": "0.50", "size": "0"}`; size 0 removes a level."""
         data = {"token_id": token_id, "changes": changes, **extra}
         return self._keep(EventType.ORDERBOOK_DELTA, data, trace_id)
@@ -65,7 +67,7 @@ class TypedHelpers:
         *,
         trace_id: str | None = None,
         **extra: Any,
-    ) -> Recorded:
+    ) -> Kept:
         """Record a trade of the market; `side` is the taker's, BUY or SELL."""
         data = {"token_id": token_id, "price": money_text(price), "size": money_text(size), "side": side}
         return self._keep(EventType.TRADE, {**data, **extra}, trace_id)
@@ -80,7 +82,7 @@ class TypedHelpers:
         no_price: Money | None = None,
         expected_profit: Money | None = None,
         **extra: Any,
-    ) -> Recorded:
+    ) -> Kept:
         """Record what a strategy saw and expects to gain, in the account's currency."""
         data = {
             "strategy": strategy,
@@ -102,7 +104,7 @@ class TypedHelpers:
         price: Money,
         size: Money,
         **extra: Any,
-    ) -> Recorded:
+    ) -> Kept:
         """Record an order as it is sent; `order_id` finds its trace."""
         data = {
             "order_id": order_id,
@@ -124,7 +126,7 @@ class TypedHelpers:
         fee: Money | None = None,
         error: str | None = None,
         **extra: Any,
-    ) -> Recorded:
+    ) -> Kept:
         """Record what became of an order: FILLED, PARTIAL, REJECTED, CANCELLED, ACCEPTED…"""
         data = {
             "order_id": order_id,
@@ -147,7 +149,7 @@ class TypedHelpers:
         size: Money,
         fee: Money | None = None,
         **extra: Any,
-    ) -> Recorded:
+    ) -> Kept:
         """Record one execution of an order."""
         data = {
             "order_id": order_id,
@@ -161,11 +163,11 @@ class TypedHelpers:
 
     def record_decision(
         self, edge: SaysEdge, *, strategy: str, trace_id: str | None = None, **extra: Any
-    ) -> Recorded:
+    ) -> Kept:
         """Record a risk decision with the whole breakdown of its edge."""
         return self._keep(EventType.DECISION, {**edge.to_data(strategy=strategy), **extra}, trace_id)
 
-    def record_latency(self, trace_id: str | None = None, **stages_ms: float | None) -> Recorded:
+    def record_latency(self, trace_id: str | None = None, **stages_ms: float | None) -> Kept:
         """Record stage latencies in milliseconds; a declared stage that is not given is null, never 0."""
         return self._keep(EventType.LATENCY, build_latency(stages_ms, self.stages), trace_id)
 

@@ -18,7 +18,7 @@ from polyrecord.format.constants import COVERED_PATHS
 from polyrecord.format.layout import check_stream, check_writer
 from polyrecord.ids import value_key
 from polyrecord.record.blocks import DAY_NS, BlockBuilder
-from polyrecord.record.identity import write_manifest
+from polyrecord.record.identity import Manifest
 from polyrecord.record.keys import TraceKeys
 from polyrecord.record.policy import BlockPolicy, RotatePolicy
 from polyrecord.record.shards import ShardSet
@@ -80,7 +80,7 @@ class VerbatimWriter:
             check_writer(writer),
             rotate or RotatePolicy(),
             time.monotonic_ns,
-            lambda: write_manifest(root, writer, manifest),
+            Manifest(root, writer, manifest).ensure,
         )
         self._streams: dict[str, _Stream] = {}
 

