@@ -16,7 +16,7 @@ from polyrecord.record.priority import HIGHEST, priority_of
 
 LINE_END = b"}\n"
 OVERHEAD = 200  # bytes of an item beside its payload: tuple, bytes header, slot in the deque
-_PRESSED = 4  # less than this part of the bound is free: what is pending must be written soon
+_SHARE = 4  # part of the bound that may be pending, and again as much on its way to the disk
 _MOST_TYPES = 200  # types that a loss names one by one
 _MOST_SIFTED = 512  # events looked at in one call: a caller must not pay for a long queue at once
 _OVERSHOOT = 16  # part of the bound that what matters most may exceed it by, while another thread makes room
@@ -96,9 +96,12 @@ class Buffer:
         return 0 if self.room == -1 else self._limit - self.room - (_SHUT if self.closed else 0)
 
     @property
-    def pressed(self) -> bool:
-        """Whether little room is left."""
-        return self.room < self._limit // _PRESSED
+    def share(self) -> int:
+        """Bytes that the drain may hold in each of its stages.
+
+        What it has taken no policy can drop any more: of a small buffer it must not hold the most.
+        """
+        return self._limit // _SHARE
 
     @property
     def waiting(self) -> int:

@@ -58,6 +58,7 @@ class Drain:
         self._told = 0  # losses that the hook knows of
         self._told_ns = 0
         self._hastened = False
+        self._most_backlog = min(_MAX_BACKLOG, buffer.share)
         self._buffer = buffer
         self._numbering = numbering
         self._writer = writer
@@ -91,7 +92,7 @@ class Drain:
 
     def _pass(self) -> bool:
         """Drain what is there; True when a closing ticket was met."""
-        while self._buffer.waiting and self._writer.backlog < _MAX_BACKLOG and not self._holds_back:
+        while self._buffer.waiting and not self._holds_back:
             if self._slice(slice_size(self._buffer.waiting)):
                 return True
             self._cut_if_due()
@@ -110,6 +111,8 @@ class Drain:
 
         Losses too: declared one by one while the disk fails, they would fill the memory themselves.
         """
+        if self._writer.backlog >= self._most_backlog:
+            return True
         return self._writer.stuck and not self._hastened
 
     def _slice(self, size: int) -> bool:
@@ -176,7 +179,7 @@ class Drain:
         if not pending:
             return
         # Where the buffer is small, what is not cut yet may be most of what fills it.
-        crowded = self._buffer.pressed and not self._writer.backlog
+        crowded = self._numbering.pending_bytes >= self._buffer.share
         if crowded or self._flush.due(pending, self._clock.mono_ns() - self._oldest_ns):
             self._numbering.cut()
 

@@ -99,8 +99,6 @@ class ShardFile:
 
     def append(self, member: bytes) -> None:
         """Write one block whole; on OSError the file ends at the last whole member again."""
-        if os.fstat(self._descriptor).st_nlink == 0:
-            self.restore()
         self._write(member)
         header = parse_header(member)
         self._directory.add(self.size, header, int.from_bytes(member[-8:-4], "little"))
@@ -122,6 +120,11 @@ class ShardFile:
         """Back to the end of the last whole block; if the cut fails too, the next write goes over it."""
         os.lseek(self._descriptor, self.size, os.SEEK_SET)
         os.ftruncate(self._descriptor, self.size)
+
+    @property
+    def removed(self) -> bool:
+        """Whether the file has no name any more: what is written to it is lost with the descriptor."""
+        return os.fstat(self._descriptor).st_nlink == 0
 
     @property
     def in_place(self) -> bool:

@@ -31,6 +31,7 @@ class Numbering:
         self.seq = 0
         self.kept = 0  # events numbered and not lost
         self.pending = 0  # events not yet cut
+        self.pending_bytes = 0  # what they count for in the buffer
         self._emit = emit
         self._policy = policy
         self._values = ValueKeys(index_keys)
@@ -72,6 +73,7 @@ class Numbering:
         self.seq = seq
         self.kept += 1
         self.pending += 1
+        self.pending_bytes += charge
         builder.add(f'{head},"data":'.encode() + payload, event_type, seq, ts, charge, lost)
         if trace_id is not None:
             builder.add_trace(key, opaque=opaque)
@@ -150,4 +152,5 @@ class Numbering:
 
     def _cut(self, builder: BlockBuilder) -> None:
         self.pending -= len(builder)
+        self.pending_bytes -= builder.charge
         self._emit(builder.cut())

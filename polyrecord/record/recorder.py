@@ -116,6 +116,8 @@ class EventRecorder(TypedHelpers):
             buffer_size=options.buffer_size, flush_interval=options.flush_interval,
             buffer_bytes=options.buffer_bytes, block_bytes=options.block_bytes,
         )  # fmt: skip
+        if not isinstance(options.min_free, int) or options.min_free < 0:
+            raise ConfigError(f"min_free must be bytes, 0 or more, not {options.min_free!r}")
         self.root = archive_root(root)
         self.number = next(_numbers)
         clock = clock or SystemClock()

@@ -43,6 +43,7 @@ class ShardSet:
         self.blocks = 0
         self.bytes = 0
         self.events = 0
+        self.restored = 0  # files made anew because they were removed or replaced
         self.sealed: list[Path] = []
         self._root = root
         self._writer = writer
@@ -58,6 +59,8 @@ class ShardSet:
         """Compress a block and append it; raises OSError, after which it may be tried again."""
         member = pack_block(b"".join(block.lines), block.index)
         shard = self._shard(block.stream, block.day)
+        if shard.removed:
+            self._restore(shard)
         shard.append(member)
         self.blocks += 1
         self.bytes += len(member)
@@ -98,13 +101,14 @@ class ShardSet:
         """Force all that was written to the disk; raises the first OSError after trying every shard."""
         self._try_all([shard.sync for shard in self._open.values()])
 
-    def restore(self) -> int:
-        """Make anew what was removed or replaced while it was written; returns how many files."""
-        missing = [shard for shard in self._open.values() if not shard.in_place]
-        if missing:
-            self._before_file()
-        self._try_all([shard.restore for shard in missing])
-        return len(missing)
+    def restore(self) -> None:
+        """Make anew what was removed or replaced while it was written; raises OSError."""
+        self._try_all(partial(self._restore, shard) for shard in self._open.values() if not shard.in_place)
+
+    def _restore(self, shard: ShardFile) -> None:
+        self._before_file()
+        shard.restore()
+        self.restored += 1
 
     @staticmethod
     def _try_all(actions: Iterable[Callable[[], object]]) -> None:

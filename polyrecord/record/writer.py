@@ -73,6 +73,7 @@ class Writer:
         self._on_written, self._on_lost, self._on_end = on_written, on_lost, on_end
         self._closing = threading.Event()
         self._synced_ns = clock.mono_ns()
+        self._restored = 0
         self._queued = 0
         self._taken = 0
         self._busy_since = 0.0  # monotonic seconds; 0 outside calls to the disk
@@ -150,7 +151,8 @@ class Writer:
                 self._flush(order)
 
     def _flush(self, ticket: FlushTicket) -> None:
-        self._guard("restore", self._restore)
+        self._guard("restore", self._shards.restore)
+        self._tell_restored()
         ticket.resolve(self.outcome(durable=self._sync_if_due(flushed=True)))
         while self._tickets and self._tickets[0].done:
             self._tickets.popleft()
@@ -212,6 +214,7 @@ class Writer:
 
     def _succeeded(self) -> None:
         self._faults.pop("block", None)
+        self._tell_restored()
         if self._breaker.succeeded():
             self._works_again("write")
 
@@ -259,14 +262,15 @@ class Writer:
 
     def _tick(self, day: int) -> None:
         self._sync_if_due(flushed=False)
-        self._guard("restore", self._restore)
+        self._guard("restore", self._shards.restore)
+        self._tell_restored()
         self._guard("seal", partial(self._shards.seal_due, day))
         self._trouble.write()
 
-    def _restore(self) -> None:
-        restored = self._shards.restore()
-        if restored:
-            self._trouble.tell("files were removed or replaced, and made again", files=restored)
+    def _tell_restored(self) -> None:
+        if self._shards.restored != self._restored:
+            self._restored = self._shards.restored
+            self._trouble.tell("files were removed or replaced, and made again", files=self._restored)
 
     def _sync_if_due(self, *, flushed: bool) -> bool:
         """Whether all that is written is on the disk now."""
