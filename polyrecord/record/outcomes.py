@@ -103,10 +103,11 @@ class FlushTicket(Coroutine[Any, Any, FlushOutcome]):
 
         loop = asyncio.get_running_loop()
         future: asyncio.Future[FlushOutcome] = loop.create_future()
-        self._call_back(lambda outcome: _hand_over(loop, future, outcome))
+        self.when_done(lambda outcome: _hand_over(loop, future, outcome))
         return future.__await__()
 
-    def _call_back(self, callback: Callable[[FlushOutcome], object]) -> None:
+    def when_done(self, callback: Callable[[FlushOutcome], object]) -> None:
+        """Call something with the outcome: on a recorder's thread once it is known, at once if it is."""
         with self._lock:
             if self._outcome is None:
                 self._callbacks.append(callback)

@@ -239,7 +239,7 @@ class EventRecorder(TypedHelpers):
                 return self._closing
             self._closing = FlushTicket(closing=True)
             self._buffer.close()
-            _open_recorders.discard(self)
+            self._closing.when_done(lambda _: _open_recorders.discard(self))
             if self._started:
                 self._session.hasten()
                 self._buffer.items.append(self._closing)
@@ -340,19 +340,22 @@ class EventRecorder(TypedHelpers):
 _numbers = itertools.count(1)
 _RAW_FRAME = EventType.RAW_FRAME.value
 _recorders: weakref.WeakSet[EventRecorder] = weakref.WeakSet()
-# Strong: a recorder that a function made and forgot still holds what is to be written at exit.
+# Until a close is done. Strong: a recorder that a function made and forgot still holds what is to be written.
 _open_recorders: set[EventRecorder] = set()
 _AT_EXIT_SECONDS = 10.0
 
 
 def open_recorders() -> list[EventRecorder]:
     """The recorders of this process that are recording, in no order."""
-    return list(_open_recorders)
+    return [recorder for recorder in list(_open_recorders) if not recorder.closed]
 
 
 def close_all() -> None:
-    """Close what a bot left open, as its interpreter exits; a hung disk must not hold it for ever."""
-    tickets = [recorder.close() for recorder in open_recorders()]
+    """Close what a bot left open, as its interpreter exits; a hung disk must not hold it for ever.
+
+    Waits for closes under way too: the end of a process may come from two sides.
+    """
+    tickets = [recorder.close() for recorder in list(_open_recorders)]
     for ticket in tickets:
         with contextlib.suppress(TimeoutError):
             ticket.wait(_AT_EXIT_SECONDS)
