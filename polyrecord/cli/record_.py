@@ -139,7 +139,7 @@ class _Session:
         self._tee = tee
         self._narrator = Narrator()
         self._recorder = StdinRecorder(
-            _STDIN, intake, WireReader(repair), RejectsFile(root, intake.writer), clock,
+            _STDIN, intake, WireReader(repair), RejectsFile(root, intake.writer, privacy.text), clock,
             pass_on=PassOn(_STDOUT) if tee else None,
             on_reject=self._narrator.reject, on_look=lambda: self._narrator.look(self._recorder),
         )  # fmt: skip

@@ -35,7 +35,10 @@ from polyrecord.importers.earlier import (
 )
 from polyrecord.importers.tally import Tally
 from polyrecord.record.bulk import BulkWriter
+from polyrecord.record.options import Options
+from polyrecord.record.privacy import Privacy
 from polyrecord.record.rejects import RejectsFile
+from polyrecord.settings.recorder import recorder_settings
 from polyrecord.times import SECOND, format_ts
 
 OnReject = Callable[[int, Reject], None]
@@ -171,7 +174,8 @@ class _Run:
         self._tally = _tally_before(todo.after)
         self._tail: str | None = None  # why the last line is no event, or not yet
         self._leaves_tail = False  # whether what follows the last line feed is left to a later import
-        self._rejects = RejectsFile(root, self._writer)
+        self._privacy = Privacy.of(Options.of(recorder_settings()))
+        self._rejects = RejectsFile(root, self._writer, self._privacy.text)
         self._events = 0
         self._days: set[int] = set()  # since 1970
 
@@ -187,7 +191,8 @@ class _Run:
         return self._tally.events - before
 
     def _write(self, chunks: Iterable[bytes], on_reject: OnReject) -> None:
-        with BulkWriter(self._root, self._writer, metadata=self._record(consumed=None)) as bulk:
+        about, steps = self._record(consumed=None), self._privacy.steps(as_they_come=True)
+        with BulkWriter(self._root, self._writer, metadata=about, steps=steps) as bulk:
             parser = self._source.parser()
             for line in split_lines(chunks):
                 self._take(_without_padding(line), parser, bulk, on_reject)

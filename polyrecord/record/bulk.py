@@ -17,6 +17,7 @@ from polyrecord.record.identity import Manifest, read_manifest, session_manifest
 from polyrecord.record.numbering import Numbering
 from polyrecord.record.policy import BlockPolicy, RotatePolicy
 from polyrecord.record.shards import ShardSet
+from polyrecord.record.steps import Steps
 from polyrecord.times import format_ts
 
 _NS_BOUND = 1 << 63
@@ -47,8 +48,13 @@ class BulkWriter:
         metadata: Mapping[str, Any] | None = None,
         blocks: BlockPolicy | None = None,
         rotate: RotatePolicy | None = None,
+        steps: Steps | None = None,
     ) -> None:
-        """`kind` and `metadata` go into the manifest; raises UsageError on a bad writer id."""
+        """`kind` and `metadata` go into the manifest; raises UsageError on a bad writer id.
+
+        `steps` say what becomes of secrets; without them events are kept as they are.
+        """
+        self._steps = steps or Steps()
         self.root = root
         self.writer = check_writer(writer)
         about = {"kind": kind, "metadata": dict(metadata or {})}
@@ -76,7 +82,7 @@ class BulkWriter:
             raise ValueError("data has a line break")
         if not -_NS_BOUND <= ts_ns < _NS_BOUND:
             raise ValueError("a time that 64 bits of nanoseconds cannot hold, 1677 to 2262")
-        payload = data + LINE_END
+        payload, trace_id, envelope = self._steps.clean(ts_ns, data + LINE_END, trace_id, envelope)
         self._numbering.add(ts_ns, format_ts(ts_ns), event_type, payload, trace_id, envelope, stream)
 
     def finish(self, **metadata: Any) -> BulkOutcome:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from polyrecord.record.policy import Overload, Recover, RotatePolicy, SyncMode, SyncPolicy
+
+if TYPE_CHECKING:
+    from polyrecord.record.redact import RedactionPolicy
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,12 @@ class Options:
     recover: Recover | str = Recover.BOOT
     sample: Mapping[str, float] = field(default_factory=dict)
     local_zone: str | None = None
+    redact: bool | RedactionPolicy = True
+    redact_keys: Iterable[str] = ()
+    redact_patterns: Iterable[str] = ()
+    redact_allow: Iterable[str] = ()
+    redact_style: str = "mask"
+    hash_keys: Iterable[str] = ()
 
     @classmethod
     def of(cls, settings: Mapping[str, Any], **given: Any) -> Self:

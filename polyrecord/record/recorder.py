@@ -14,7 +14,7 @@ from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from polyrecord.clock import Clock, SystemClock
 from polyrecord.errors import ConfigError
@@ -48,6 +48,9 @@ from polyrecord.record.typed import Kept, TypedHelpers
 from polyrecord.record.waiting import Held, Waiting
 from polyrecord.settings.recorder import recorder_settings
 from polyrecord.settings.root import archive_root
+
+if TYPE_CHECKING:
+    from polyrecord.record.redact import RedactionPolicy
 
 
 class EventRecorder(TypedHelpers):
@@ -85,6 +88,7 @@ class EventRecorder(TypedHelpers):
         config: Mapping[str, Any] | Path | str | None = None,
         metadata: Mapping[str, Any] | None = None,
         local_zone: str | None = None,
+        redact: bool | RedactionPolicy | None = None,
         validate: bool | None = None,
         signals: bool = True,
         clock: Clock | None = None,
@@ -101,7 +105,8 @@ class EventRecorder(TypedHelpers):
         part of the traces is kept. `index_keys`: paths such as `data.market` whose values find their trace.
         `stages`: the latency pipeline. `bot_id` goes on every line; `strategy_id`, the hash of `config` (a
         mapping or a file) and `metadata` into the writer's manifest. `local_zone` adds `ts_local` in that
-        zone to each line. `validate`: raise InvalidEvent for events that break their type's schema (tests and
+        zone to each line. `redact`: False, or a RedactionPolicy beside what counts as a secret anyway
+        (docs/privacy.md). `validate`: raise InvalidEvent for events that break their type's schema (tests and
         development). `signals`: write everything before SIGTERM, SIGINT or SIGHUP end the process, where the
         bot has no handler of its own. Raises ConfigError when an option or a setting is wrong.
         """
@@ -111,6 +116,7 @@ class EventRecorder(TypedHelpers):
             block_bytes=block_bytes, rotate=rotate, sync=sync, overload=overload, index_keys=index_keys,
             stages=stages, bot_id=bot_id, strategy_id=strategy_id, validate=validate, metadata=metadata,
             min_free=min_free, recover=recover, sample=sample, local_zone=local_zone,
+            redact=redact,
         )  # fmt: skip
         _check_positive(
             buffer_size=options.buffer_size, flush_interval=options.flush_interval,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,10 @@ class RejectsFile:
     shown with escapes, and its bytes are in `base64` besides.
     """
 
-    def __init__(self, root: Path, writer: str) -> None:
+    def __init__(self, root: Path, writer: str, redact: Callable[[str], str] = str) -> None:
+        """`redact` takes secrets out of the lines that are kept."""
         self.path = root / REJECTS / f"{writer}.jsonl"
+        self._redact = redact
         self.waiting = 0  # bytes not yet written
         self.waiting_lines = 0
         self._lines: list[bytes] = []
@@ -32,7 +35,8 @@ class RejectsFile:
 
     def add(self, line: int, reason: str, detail: str, text: bytes) -> None:
         """Take one rejected line, number `line` from 1; `flush` writes it."""
-        entry = orjson.dumps({"line": line, "reason": reason, "detail": detail, **_as_text(text)}) + b"\n"
+        told = {"line": line, "reason": reason, "detail": self._redact(detail), **self._as_text(text)}
+        entry = orjson.dumps(told) + b"\n"
         self._lines.append(entry)
         self.waiting += len(entry)
         self.waiting_lines += 1
@@ -66,9 +70,10 @@ class RejectsFile:
                 os.close(self._descriptor)
                 self._descriptor = -1
 
-
-def _as_text(text: bytes) -> dict[str, Any]:
-    try:
-        return {"text": text.decode()}
-    except UnicodeDecodeError:
-        return {"text": text.decode("utf-8", "backslashreplace"), "base64": base64.b64encode(text).decode()}
+    def _as_text(self, text: bytes) -> dict[str, Any]:
+        try:
+            return {"text": self._redact(text.decode())}
+        except UnicodeDecodeError:
+            shown = text.decode("utf-8", "backslashreplace")
+            clean = self._redact(shown)
+            return {"text": clean, **({"base64": base64.b64encode(text).decode()} if clean == shown else {})}

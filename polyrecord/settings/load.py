@@ -23,8 +23,11 @@ if TYPE_CHECKING:
 
 _ROOT: Final = "POLYRECORD_ROOT"
 _ALL: Final = "`polyrecord config` lists all"
-_LISTS: Final = frozenset({"recorder.index_keys", "recorder.stages"})
-_TABLES: Final = frozenset({"recorder.metadata"})
+_LISTS: Final = frozenset({
+    "recorder.index_keys", "recorder.stages", "recorder.redact_keys", "recorder.redact_patterns",
+    "recorder.redact_allow", "recorder.hash_keys",
+})  # fmt: skip
+_TABLES: Final = frozenset({"recorder.metadata", "recorder.sample"})
 _EXPECTED: Final = {  # by the beginning of pydantic's name of what is wrong
     "int_": "a whole number", "float_": "a number", "bool_": "true or false", "string_": "a string",
     "tuple_": "a list", "dict_": "a table", "model_": "a section", "finite_": "a finite number",

@@ -50,6 +50,16 @@ class RecorderSection(_Section):
     bot_id: str | None = Field(default=None, description="written on every line")
     strategy_id: str | None = Field(default=None, description="said in the manifest of each session")
     local_zone: str | None = Field(default=None, description="adds ts_local to each line, as Asia/Kolkata")
+    redact: bool = Field(default=True, description="take secrets out before anything is written")
+    redact_keys: Names = Field(default=(), description="further names of fields that hold secrets")
+    redact_patterns: Names = Field(default=(), description="further values that are secrets, as RE2 patterns")
+    redact_allow: Names = Field(default=(), description="names of fields that hold none")
+    redact_style: Literal["mask", "hash"] = Field(
+        default="mask", description="what stands in their place: [redacted], or a hash (POLYRECORD_HASH_KEY)"
+    )
+    hash_keys: Names = Field(
+        default=(), description="fields whose values become keyed hashes, as account (POLYRECORD_HASH_KEY)"
+    )
     check: bool = Field(
         default=False, alias="validate", description="raise for events that break their schema"
     )
