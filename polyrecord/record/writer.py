@@ -159,8 +159,8 @@ class Writer:
 
     def _close(self, ticket: FlushTicket) -> None:
         whole = not self.given_up  # else this was no orderly end, and neither footer nor manifest says so
-        if self._guard("seal", partial(self._shards.close, clean=whole)) and whole:
-            self._guard("manifest", self._on_end)
+        if self._insist("seal", partial(self._shards.close, clean=whole)) and whole:
+            self._insist("manifest", self._on_end)
         if self.last_error is not None:
             self._trouble.tell("closed with errors", error=self.last_error, given_up=self.given_up)
         ticket.resolve(self.outcome(durable=self.last_error is None))
@@ -247,6 +247,14 @@ class Writer:
         finally:
             self._is_back()
         self._works_again(what)
+        return True
+
+    def _insist(self, what: str, action: Callable[[], object]) -> bool:
+        """Do something for an orderly end, again until it works or the close has waited enough."""
+        while not self._guard(what, action):
+            if self._gives_up():
+                return False
+            time.sleep(self._retry.first)
         return True
 
     def _note(self, what: str, error: BaseException) -> None:
