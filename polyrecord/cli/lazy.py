@@ -24,6 +24,11 @@ COMMANDS: Final[dict[str, tuple[str, str, str]]] = {
     "import": ("import_", "import_command", "Logs and frames of other systems into an archive."),
     "cut": ("transfer", "cut_command", "A selection as a small archive of its own."),
     "merge": ("transfer", "merge_command", "Several archives into one."),
+    "verify": ("verify_", "verify_command", "Every byte checked, and what is missing."),
+    "seal": ("recover_", "seal_command", "Shards that dead writers left open made whole."),
+    "recover": ("recover_", "recover_command", "What can be read of a damaged archive into a new one."),
+    "prune": ("prune_", "prune_command", "What retention lets go of deleted, and recorded."),
+    "runs": ("runs_", "runs_command", "Recorder sessions: how each ended, labels, notes."),
     "config": ("config_", "config_command", "Settings, and where each comes from."),
 }
 

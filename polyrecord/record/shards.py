@@ -135,6 +135,8 @@ class ShardSet:
 
     def close(self, *, clean: bool = True) -> None:
         """Seal everything; if `clean`, the last shard of each stream is marked as an orderly end."""
+        if clean:  # before the first of them says so: else a power cut could leave one clean and another torn
+            self.sync()
         shards = sorted(self._open.items(), key=lambda entry: entry[0])
         self._try_all(
             partial(self._seal, *key, clean=clean and shard.name.number == self._numbers[key[0]])

@@ -25,6 +25,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from polyrecord.read.archive import Archive
 from polyrecord.read.coverage import coverage
+from polyrecord.read.pruned import pruned_shards
 from polyrecord.read.replay import Replay
 from polyrecord.read.selection import Selection
 from polyrecord.record import files
@@ -33,6 +34,8 @@ from polyrecord.record.recorder import EventRecorder
 from polyrecord.record.recovery import recover_dead
 from polyrecord.testing import FrozenClock, shard_files
 from polyrecord.times import SECOND
+from polyrecord.upkeep.prune import prune
+from polyrecord.upkeep.retention import Policy, Retention
 
 TYPES = ("signal", "trade", "latency", "order_request", "event_received")
 RETRY = RetryPolicy(first=0.001, ceiling=0.004, at_close=5.0)
@@ -176,6 +179,14 @@ class Recording(RuleBasedStateMachine):
         assert {path.name.split("-")[1] for path in left} <= {mine}
         self._checked = False
 
+    @rule(shards=st.integers(1, 4), stream=st.sampled_from(["data/events", "data/books", "*"]))
+    def prune(self, shards: int, stream: str) -> None:
+        """Keep the last shards of a stream; what went is in the ledger, and coverage knows."""
+        if not shard_files(self._root):
+            return
+        prune(self._root, Retention({stream: Policy(max_shards=shards)}), self._clock.wall_ns())
+        self._checked = False
+
     def _tear(self, before: dict[str, int], cut: int, torn: str) -> None:
         grown = [
             path
@@ -213,6 +224,10 @@ class Recording(RuleBasedStateMachine):
         assert sorted(replayed) == sorted(n for found in lines.values() for n in _numbers(found))
 
     def _check(self, name: str, writer: Writer, found: list[dict[str, Any]]) -> None:
+        gone = [shard for shard in pruned_shards(self._root) if shard.name.writer == name]
+        if gone:
+            self._check_pruned(writer, found, sum(shard.events for shard in gone))
+            return
         seqs = [event["seq"] for event in found]
         assert seqs == sorted(set(seqs)), name
         assert [event["ts"] for event in found] == sorted(event["ts"] for event in found)
@@ -229,6 +244,14 @@ class Recording(RuleBasedStateMachine):
             }
             highest = max(seqs, default=0)
             assert set(range(1, highest + 1)) == set(seqs) | {seq for seq in declared if seq <= highest}
+
+    @staticmethod
+    def _check_pruned(writer: Writer, found: list[dict[str, Any]], gone: int) -> None:
+        """Of a writer whose old shards were deleted: as many are missing as the ledger says, no more."""
+        numbers = _numbers(found)
+        assert numbers == sorted(set(numbers))
+        assert set(writer.acknowledged) >= {n for n in numbers if n not in writer.pending} or writer.crashed
+        assert len(set(writer.acknowledged) - set(numbers)) <= gone
 
     def teardown(self) -> None:
         try:
