@@ -5,16 +5,22 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from polyrecord.format.block import parse_header
+from polyrecord.format.constants import MAX_EXTRA
 from polyrecord.format.directory import DirectoryBuilder
+from polyrecord.format.join import join_blocks
 from polyrecord.format.layout import QUARANTINE, ShardName
 
 _FILE_MODE = 0o640
 _DIR_MODE = 0o750
 _FLAGS = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC  # read: to restore a file that was removed
 _COPY = 1 << 20
+_MOST_HEADER = 12 + MAX_EXTRA
+_SMALL_BLOCK = 64 << 10  # bytes of lines: smaller blocks compress badly
+_FEW_BLOCKS = 16
 
 
 def make_directory(path: Path) -> None:
@@ -74,6 +80,7 @@ class ShardFile:
         self._retain = retain
         self._retained: list[tuple[int, bytes]] = []
         self._suspect = False
+        self._content = 0  # bytes of lines
         self._descriptor = self._create()
 
     def _create(self) -> int:
@@ -107,6 +114,7 @@ class ShardFile:
         self.size += len(member)
         self.blocks += 1
         self.events += header.events
+        self._content += header.content_length
         self.unsynced += len(member)
 
     def _write(self, data: bytes) -> None:
@@ -181,6 +189,44 @@ class ShardFile:
                     written = os.pwrite(self._descriptor, member, offset)
                     offset, member = offset + written, member[written:]  # noqa: PLW2901 - may be short
 
+    @property
+    def has_small_blocks(self) -> bool:
+        """Whether joining blocks would save much."""
+        return self.blocks >= _FEW_BLOCKS and self._content < self.blocks * _SMALL_BLOCK
+
+    def join_blocks(self) -> None:
+        """Put a file with the same lines in larger blocks in this one's place; raises OSError, BadBlock.
+
+        Whoever reads the old file goes on reading that: it has the same lines.
+        """
+        temporary = self.path.with_name(f".{self.path.name}.joined")
+        temporary.unlink(missing_ok=True)
+        joined = _Joined(os.open(temporary, _FLAGS, _FILE_MODE))
+        try:
+            fcntl.flock(joined.descriptor, fcntl.LOCK_EX)  # before it is there for others to see
+            for member in join_blocks(self._members()):
+                joined.append(member)
+            joined.check(self.events)
+            os.fdatasync(joined.descriptor)
+            temporary.rename(self.path)
+        except BaseException:
+            os.close(joined.descriptor)
+            temporary.unlink(missing_ok=True)
+            raise
+        os.close(self._descriptor)
+        self._descriptor, self._directory = joined.descriptor, joined.directory
+        self.size, self.blocks = joined.size, joined.blocks
+        self._is_synced()
+        sync_directory(self.path.parent)
+
+    def _members(self) -> Iterator[bytes]:
+        at = 0
+        while at < self.size:
+            start = os.pread(self._descriptor, _MOST_HEADER, at)
+            length = parse_header(start).member_length
+            yield os.pread(self._descriptor, length, at)
+            at += length
+
     def seal(self, *, clean: bool) -> Path:
         """Write directory and footer, force all to the disk, move the shard to its final place.
 
@@ -213,6 +259,28 @@ class ShardFile:
         self.path.unlink(missing_ok=True)
         remove_if_empty(self.path.parent)
         remove_if_empty(self.path.parent.parent)
+
+
+class _Joined:
+    """The file that takes the place of one with small blocks."""
+
+    def __init__(self, descriptor: int) -> None:
+        self.descriptor = descriptor
+        self.directory = DirectoryBuilder()
+        self.size = self.blocks = self.events = 0
+
+    def append(self, member: bytes) -> None:
+        write_all(self.descriptor, member)
+        header = parse_header(member)
+        self.directory.add(self.size, header, int.from_bytes(member[-8:-4], "little"))
+        self.size += len(member)
+        self.blocks += 1
+        self.events += header.events
+
+    def check(self, events: int) -> None:
+        """Raise OSError unless all events are here."""
+        if self.events != events:
+            raise OSError(errno.EIO, f"{self.events} events were read again, not {events}")
 
 
 def _copy(source: int, target: int, size: int) -> None:

@@ -81,6 +81,7 @@ class Intake:
             self._shards, clock, sync, retry or RetryPolicy(), FreeSpace(root, disk or DiskPolicy()),
             TroubleFile(root, self.writer, clock.wall_ns, privacy.text),
             on_written=lambda _: None, on_lost=self._lost_blocks.append, on_end=self._write_end,
+            join_seconds=rotate.join_seconds,
         )  # fmt: skip
         self._numbering = Numbering(self._writer.write, BlockPolicy(), index_keys)
         self._manifest.content["index_keys"] = list(self._numbering.declared_paths)

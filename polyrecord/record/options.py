@@ -51,7 +51,12 @@ class Options:
 
 
 def _rotate(settings: Mapping[str, Any]) -> RotatePolicy:
-    names = {"rotate_bytes": "max_bytes", "rotate_events": "max_events", "rotate_seconds": "max_seconds"}
+    names = {
+        "rotate_bytes": "max_bytes",
+        "rotate_events": "max_events",
+        "rotate_seconds": "max_seconds",
+        "join_seconds": "join_seconds",
+    }
     return RotatePolicy(**{names[key]: value for key, value in settings.items() if key in names})
 
 

@@ -70,6 +70,7 @@ class RotatePolicy:
     max_bytes: int = 256 * MIB
     max_events: int | None = None
     max_seconds: float | None = None
+    join_seconds: float | None = None  # so often small blocks of open shards are joined into large ones
     max_blocks: int = 65_000  # a directory in the making holds about 100 bytes of memory a block
 
     def due(self, size: int, events: int, blocks: int, age_ns: int) -> bool:

@@ -71,7 +71,7 @@ class Session:
         )  # fmt: skip
         self._writer = Writer(
             self._shards, clock, sync, retry, FreeSpace(root, disk), self._trouble,
-            on_written=buffer.release, on_lost=self._lose,
+            on_written=buffer.release, join_seconds=rotate.join_seconds, on_lost=self._lose,
             on_end=self._write_end,
         )  # fmt: skip
         self._numbering = Numbering(self._writer.write, blocks, index_keys)

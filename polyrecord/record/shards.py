@@ -105,6 +105,10 @@ class ShardSet:
         """Make anew what was removed or replaced while it was written; raises OSError."""
         self._try_all(partial(self._restore, shard) for shard in self._open.values() if not shard.in_place)
 
+    def join_blocks(self) -> None:
+        """Rewrite the shards that have many small blocks; raises the first error after trying all."""
+        self._try_all(shard.join_blocks for shard in self._open.values() if shard.has_small_blocks)
+
     def _restore(self, shard: ShardFile) -> None:
         self._before_file()
         shard.restore()

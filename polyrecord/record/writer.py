@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 import time
@@ -55,7 +56,9 @@ class Writer:
         on_written: Callable[[int], None],
         on_lost: Callable[[PendingBlock], None],
         on_end: Callable[[], None],
+        join_seconds: float | None = None,
     ) -> None:
+        """`join_seconds`: so often small blocks of open shards are joined; None: never."""
         self.errors = 0
         self._faults: dict[str, str] = {}  # what fails at present, and why
         self.given_up = 0  # events that could not be written
@@ -73,6 +76,8 @@ class Writer:
         self._on_written, self._on_lost, self._on_end = on_written, on_lost, on_end
         self._closing = threading.Event()
         self._synced_ns = clock.mono_ns()
+        self._join_ns = math.inf if join_seconds is None else join_seconds * 1e9
+        self._joined_ns = clock.mono_ns()
         self._restored = 0
         self._queued = 0
         self._taken = 0
@@ -273,6 +278,9 @@ class Writer:
         self._guard("restore", self._shards.restore)
         self._tell_restored()
         self._guard("seal", partial(self._shards.seal_due, day))
+        if self._clock.mono_ns() - self._joined_ns >= self._join_ns:
+            self._joined_ns = self._clock.mono_ns()
+            self._guard("join", self._shards.join_blocks)
         self._trouble.write()
 
     def _tell_restored(self) -> None:
