@@ -206,12 +206,13 @@ def test_a_terminated_child_loses_nothing(tmp_path: Path) -> None:
         """
         import os, signal, time
         recorder.record("signal", {"n": 0})
+        out, into = os.pipe()
         child = os.fork()
         if child == 0:
             recorder.record("signal", {"n": 1})
-            os.write(1, b"ready")
+            os.write(into, b"ready")
             time.sleep(60)
-        time.sleep(0.2)
+        os.read(out, 5)
         os.kill(child, signal.SIGTERM)
         assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGTERM
         """,
