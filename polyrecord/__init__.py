@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from polyrecord.events.latency_data import declare_stages
     from polyrecord.events.names import EventType
     from polyrecord.ids import generate_trace_id
+    from polyrecord.instrument.feed import FeedMonitor
     from polyrecord.instrument.helpers import flush, log_event, record_decision, record_latency
     from polyrecord.instrument.metrics import MetricsCollector, calculate_percentiles
     from polyrecord.instrument.stage import stage
@@ -30,6 +31,7 @@ __all__ = [
     "EdgeBreakdown",
     "EventRecorder",
     "EventType",
+    "FeedMonitor",
     "MetricsCollector",
     "PolyrecordError",
     "TraceContext",
@@ -55,6 +57,7 @@ _HOMES: Final = {
     "Decision": "polyrecord.events.edge_math",
     "EdgeBreakdown": "polyrecord.events.edge_math",
     "EventRecorder": "polyrecord.record.recorder",
+    "FeedMonitor": "polyrecord.instrument.feed",
     "EventType": "polyrecord.events.names",
     "MetricsCollector": "polyrecord.instrument.metrics",
     "PolyrecordError": "polyrecord.errors",

@@ -36,7 +36,9 @@ class Gap(EventData):
     """A feed left something out, or was silent for too long; nothing was lost by the recorder."""
 
     source: Name = Field(description="feed or connection with the gap")
-    reason: Name = Field(description="how it was noticed: sequence, silence, checksum, ...")
+    reason: Name = Field(
+        description="how it was noticed: sequence, silence, reconnect, no_snapshot, checksum, ..."
+    )
     token_id: Name | None = Field(None, description="asset id or symbol concerned; null for the whole feed")
     expected: Integer | None = Field(None, description="the venue's number that should have come")
     received: Integer | None = Field(None, description="the venue's number that came")
@@ -66,16 +68,44 @@ class Reconnect(EventData):
     reason: Text | None = Field(None, description="why it was lost")
     attempt: Ordinal | None = Field(None, description="tries until it was back, from 1")
     down_ms: Milliseconds | None = Field(None, description="time without a connection, ms")
+    since_ts: Stamp | None = Field(None, description="time of the last message before it")
+    until_ts: Stamp | None = Field(None, description="time from which on the feed is whole again")
+
+
+class Stale(EventData):
+    """A feed has been silent for too long, or a book did not come; a `gap` follows when it is over."""
+
+    source: Name = Field(description="feed or connection that is silent")
+    reason: Name = Field(description="what is amiss: silence, no_snapshot, ...")
+    token_id: Name | None = Field(None, description="asset id or symbol concerned; null for the whole feed")
+    silent_ms: Milliseconds | None = Field(None, description="time without a message until now, ms")
+    since_ts: Stamp | None = Field(None, description="time of the last message")
+
+
+class Unsealed(EventData):
+    """A shard that recovery left as it was."""
+
+    file: Name = Field(description="name of the shard's file")
+    reason: Text = Field(description="why it could not be sealed")
 
 
 class Recovered(EventData):
     """Shards that another writer left open were made whole and sealed."""
 
     writer: Name = Field(description="writer that left them")
+    reason: Name | None = Field(
+        None, description="why it was taken for dead: dead, other_boot, other_host, no_manifest"
+    )
     shards: Count = Field(description="shards sealed")
     events: Count = Field(description="events in them")
-    torn_bytes: Count = Field(description="bytes of incomplete blocks that were cut off")
+    torn_bytes: Count = Field(description="bytes behind the last whole blocks, cut off")
+    damaged_bytes: Count = Field(0, description="bytes of damage among whole blocks, left where they are")
+    removed: Count = Field(0, description="shards without a whole block, removed")
     last_seq: Ordinal | None = Field(None, description="last seq found; what came after it is lost")
+    quarantine: list[Name] = Field(
+        default_factory=list, description="reports of what was cut off, in logs/_quarantine of the archive"
+    )
+    failed: list[Unsealed] = Field(default_factory=list, description="shards that could not be sealed")
 
 
 SPECS: Final = (
@@ -119,14 +149,26 @@ SPECS: Final = (
         {"source": "polymarket.market", "reason": "no data for 30 s", "attempt": 2, "down_ms": 1480.25},
     ),
     EventSpec(
+        EventType.STALE,
+        Stale,
+        {
+            "source": "polymarket.market",
+            "reason": "silence",
+            "silent_ms": 5003.5,
+            "since_ts": "2026-11-20T12:34:51.785600000Z",
+        },
+    ),
+    EventSpec(
         EventType.RECOVERED,
         Recovered,
         {
             "writer": "20261120t080000.bot1.4711.9f3c",
             "shards": 3,
             "events": 20511,
+            "reason": "dead",
             "torn_bytes": 1024,
             "last_seq": 20511,
+            "quarantine": ["data-events-0003-81920.json"],
         },
     ),
 )

@@ -35,4 +35,5 @@ class EventType(StrEnum):
     GAP = "gap"
     CLOCK_STEP = "clock_step"
     RECONNECT = "reconnect"
+    STALE = "stale"
     RECOVERED = "recovered"

@@ -30,6 +30,7 @@ _ROUTES: Final[dict[str, str]] = {
     EventType.GAP.value: TELEMETRY,
     EventType.CLOCK_STEP.value: TELEMETRY,
     EventType.RECONNECT.value: TELEMETRY,
+    EventType.STALE.value: TELEMETRY,
     EventType.RECOVERED.value: TELEMETRY,
     EventType.LATENCY.value: METRICS,
     "histogram": METRICS,  # latency distributions per minute, hour and day

@@ -118,6 +118,7 @@ class Drain:
     def _slice(self, size: int) -> bool:
         buffer = self._buffer
         taken = buffer.take(size)
+        suspects = self._steps.look(taken)
         for at, item in enumerate(taken):
             if isinstance(item, FlushTicket):
                 if self._finish_flush(item, taken[at + 1 :]):
@@ -125,17 +126,17 @@ class Drain:
                 continue
             if buffer.loss_since and buffer.loss_since <= item[0]:
                 self._number_loss()
-            self._number_safely(item)
+            self._number_safely(item, at in suspects)
         return False
 
-    def _number_safely(self, item: Item) -> None:
+    def _number_safely(self, item: Item, suspect: bool | None = None) -> None:
         try:
-            self._number(item)
+            self._number(item, suspect)
         except Exception:  # noqa: BLE001 - one bad event must not end the recording; it is declared lost
             self._buffer.drop(item, "unrecordable")
             self._buffer.release(item_size(item))
 
-    def _number(self, item: Item) -> None:
+    def _number(self, item: Item, suspect: bool | None) -> None:
         mono_ns, event_type, trace_id, payload, envelope, stream = item
         if type(event_type) is not str:  # an enum's member, or whatever a bot takes for a type
             event_type = text_of(event_type)
@@ -147,7 +148,7 @@ class Drain:
             return
         tail = payload if isinstance(payload, bytes) else encode_frame(*payload)
         ts = self._timeline.stamp(mono_ns)
-        tail, trace_id, envelope = self._steps.clean(ts, tail, trace_id, envelope)
+        tail, trace_id, envelope = self._steps.clean(ts, tail, trace_id, envelope, suspect=suspect)
         if not self._numbering.pending:
             self._oldest_ns = mono_ns
         self._numbering.add(
