@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import zlib
 from pathlib import Path
 from typing import Any
 
-from polyrecord.format.layout import SUFFIX
+from polyrecord.format.layout import OPEN_DIR, SUFFIX
 from polyrecord.times import SECOND, parse_ts
 
 
@@ -57,12 +58,14 @@ def shard_files(root: Path) -> list[Path]:
 def read_lines(root: Path) -> list[dict[str, Any]]:
     """All events below `root` by writer and sequence number, read with zlib and json alone.
 
-    Of a shard that is being written the whole members are read.
+    Of a shard that is being written the whole members are read; a sealed one that is torn raises EOFError.
     """
     found = []
     for path in shard_files(root):
         writer = path.name.split("-")[1]
-        for line in whole_members(path.read_bytes()).splitlines():
+        is_open = path.parent.name == OPEN_DIR
+        data = path.read_bytes()
+        for line in (whole_members(data) if is_open else gzip.decompress(data)).splitlines():
             event = json.loads(line)
             found.append((writer, event["seq"], event))
     return [event for _, _, event in sorted(found, key=lambda entry: entry[:2])]

@@ -14,6 +14,7 @@ from polyrecord.errors import PolyrecordError
 from polyrecord.read.explain import Explain, Finding
 from polyrecord.read.newest import newest_event
 from polyrecord.report.question import Coverage
+from polyrecord.report.render.whole import coverage_line
 from polyrecord.times import SECOND, format_ts
 
 _USUAL_WINDOW = 300.0
@@ -72,10 +73,8 @@ def _finding(finding: Finding) -> str:
 
 def tell_coverage(coverage: Coverage) -> None:
     """How complete the answer is, where the answer's format has no place for it."""
-    say(
-        f"coverage: {coverage.events:,} events kept, {coverage.lost:,} lost, {coverage.unknown:,} unknown, "
-        f"ratio {coverage.ratio:g}"
-    )
+    for line in coverage_line(coverage).splitlines():
+        say(line.replace("coverage ", "coverage: ", 1) if line.startswith("coverage ") else line)
 
 
 def tell_unreadable(count: int) -> None:

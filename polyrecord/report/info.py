@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from polyrecord.read.archive import ShardInfo
+from polyrecord.read.coverage import StreamCoverage
 from polyrecord.read.match import Matcher
 from polyrecord.read.selection import Selection
 from polyrecord.read.shard import HeaderTable, RawRecord, ShardIndex, open_shard
@@ -44,7 +45,7 @@ class ShardRow:
 
 @dataclass(frozen=True, slots=True)
 class StreamRow:
-    """One stream: its shards added up."""
+    """One stream: its shards added up; `lost`, `unknown` and `pruned` are its part of the coverage."""
 
     stream: str
     shards: int
@@ -52,6 +53,9 @@ class StreamRow:
     writers: int
     blocks: int
     events: int
+    lost: int
+    unknown: int
+    pruned: int
     first_ts: str | None
     last_ts: str | None
     bytes: int
@@ -78,11 +82,12 @@ class ArchiveInfo:
 def describe(question: Question) -> ArchiveInfo:
     """What the archive holds of the selection."""
     shards = tuple(sorted(_shards(question), key=lambda row: (row.stream, row.date, row.path)))
+    coverage = question.coverage()
     return ArchiveInfo(
         str(question.source.root),
         question.window,
-        question.coverage(),
-        tuple(_streams(shards)),
+        coverage,
+        tuple(_streams(shards, coverage)),
         shards,
         bool(question.selection.where),
     )
@@ -161,15 +166,19 @@ def _ratio(content: int, size: int) -> float | None:
     return round(content / size, 3) if content and size else None
 
 
-def _streams(shards: Iterable[ShardRow]) -> Iterator[StreamRow]:
+def _streams(shards: Iterable[ShardRow], coverage: Coverage) -> Iterator[StreamRow]:
+    """The streams with shards, and those of which all is deleted or missing."""
     by_stream: dict[str, list[ShardRow]] = defaultdict(list)
     for row in shards:
         by_stream[row.stream].append(row)
-    for stream, rows in by_stream.items():
-        yield _stream(stream, rows)
+    told = {each.stream: each for each in coverage.streams}
+    gone = [each.stream for each in coverage.streams if each.pruned or each.unknown]
+    for stream in dict.fromkeys([*by_stream, *gone]):
+        whole = told.get(stream) or StreamCoverage(stream, 0, 0, 0, 0)
+        yield _stream(stream, by_stream.get(stream, []), whole)
 
 
-def _stream(stream: str, rows: list[ShardRow]) -> StreamRow:
+def _stream(stream: str, rows: list[ShardRow], whole: StreamCoverage) -> StreamRow:
     types: Counter[str] = Counter()
     for row in rows:
         types.update(row.types)
@@ -181,6 +190,9 @@ def _stream(stream: str, rows: list[ShardRow]) -> StreamRow:
         writers=len({row.writer for row in rows}),
         blocks=sum(row.blocks for row in rows),
         events=sum(row.events for row in rows),
+        lost=whole.lost,
+        unknown=whole.unknown,
+        pruned=whole.pruned,
         first_ts=min((row.first_ts for row in rows if row.first_ts), default=None),
         last_ts=max((row.last_ts for row in rows if row.last_ts), default=None),
         bytes=sum(row.bytes for row in rows),

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from polyrecord.read import coverage as read_coverage
 from polyrecord.read.blocks import chunks
+from polyrecord.read.coverage import Sampled, StreamCoverage
 from polyrecord.read.explain import Explain
 from polyrecord.read.selection import Selection
 from polyrecord.read.source import Source
@@ -24,14 +25,35 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True)
+class UncleanEnd:
+    """A writer that is gone without an orderly end: up to `seconds` after `last_ts` may be missing."""
+
+    writer: str
+    last_ts: str | None
+    seconds: float | None
+    recovered: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Coverage:
-    """Events kept, declared lost, and missing without a word, in the blocks that the window touches."""
+    """Events kept, declared lost, and missing without a word, in the blocks that the window touches.
+
+    `pruned` were deleted on purpose and are none of these. `gaps` are what feeds left out, `gap_seconds`
+    together; `sampling` is what share of a type was to be recorded. `ends` says of the `unclean` writers what
+    they may have lost at their end.
+    """
 
     events: int
     lost: int
     unknown: int
     ratio: float
     unclean: tuple[str, ...] = ()
+    pruned: int = 0
+    gaps: int = 0
+    gap_seconds: float = 0.0
+    ends: tuple[UncleanEnd, ...] = ()
+    sampling: tuple[Sampled, ...] = ()
+    streams: tuple[StreamCoverage, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,20 +86,31 @@ class Question:
         self.explain.absorb(counts)
         for name, most in seen.items():
             setattr(self.explain, name, most)
+        return self._without_damage(self._told(found))
+
+    def _told(self, found: read_coverage.Coverage) -> Coverage:
         # Of one file nobody can tell whether its writer came to an orderly end in another.
-        unclean = found.unclean if self.source.has_manifests else ()
+        ends = found.ends if self.source.has_manifests else ()
         # Plain lines have no headers: those that were read are counted, and those that were no events.
         events, unknown = found.events + self.explain.plain_events, found.unknown + self.explain.rejected
-        return self._without_damage(Coverage(events, found.lost, unknown, 1.0, unclean))
+        return Coverage(
+            events, found.lost, unknown, 1.0, tuple(end.writer for end in ends), found.pruned, found.gaps,
+            round(found.gap_seconds, 3),
+            tuple(UncleanEnd(end.writer, _text(end.last_ts), end.seconds, end.recovered) for end in ends),
+            found.sampling, found.streams,
+        )  # fmt: skip
 
     def _without_damage(self, found: Coverage) -> Coverage:
         """The headers' account less what reading could not get: that is as good as missing."""
         counted = min(sum(finding.counted for finding in self.explain.damage), found.events)
-        uncounted = sum(finding.uncounted for finding in self.explain.damage)
-        events, unknown = found.events - counted, found.unknown + counted + uncounted
-        whole = events + found.lost + unknown
-        ratio = round(events / whole, 6) if whole else 1.0
-        return replace(found, events=events, unknown=unknown, ratio=ratio)
+        events, unknown = found.events - counted, found.unknown + counted
+        return replace(found, events=events, unknown=unknown, ratio=_ratio(events, found.lost + unknown))
+
+
+def _ratio(kept: int, missing: int) -> float:
+    """To six places, but never 1 where something is missing."""
+    ratio = round(kept / (kept + missing), 6) if kept + missing else 1.0
+    return min(ratio, 0.999999) if missing else ratio
 
 
 def _text(ns: int | None) -> str | None:

@@ -28,7 +28,17 @@ def example() -> str:
         part = getattr(model, section)
         about = (type(part).__doc__ or "").strip()
         lines += ["", f"# {about}", f"[{section}]", *_lines(part, part.model_dump(by_alias=True))]
-    return "\n".join([*lines, ""])
+    return "\n".join([*lines, *_stream_sample(), ""])
+
+
+def _stream_sample() -> Iterator[str]:
+    """The table of all streams that have none of their own."""
+    from polyrecord.settings.model import StreamRetention
+
+    yield '[retention."*"]'
+    samples = {"max_age": "30d", "max_shards": 1000, "max_bytes": "50GB", "archive_to": "/mnt/archive"}
+    for name, field in StreamRetention.model_fields.items():
+        yield f"# {name} = {orjson.dumps(samples[name]).decode()}  # {field.description}"
 
 
 def _lines(part: Any, names: Any) -> Iterator[str]:

@@ -10,7 +10,7 @@ from polyrecord.errors import ConfigError
 
 NAME: Final = "polyrecord.toml"
 CONFIG: Final = "POLYRECORD_CONFIG"
-SECTIONS: Final = ("recorder", "source", "output")
+SECTIONS: Final = ("recorder", "source", "output", "retention")
 PREFIXES: Final = tuple(f"POLYRECORD_{section.upper()}_" for section in SECTIONS)
 
 

@@ -25,7 +25,7 @@ _ROOT: Final = "POLYRECORD_ROOT"
 _ALL: Final = "`polyrecord config` lists all"
 _LISTS: Final = frozenset({
     "recorder.index_keys", "recorder.stages", "recorder.redact_keys", "recorder.redact_patterns",
-    "recorder.redact_allow", "recorder.hash_keys",
+    "recorder.redact_allow", "recorder.hash_keys", "retention.keep",
 })  # fmt: skip
 _TABLES: Final = frozenset({"recorder.metadata", "recorder.sample"})
 _EXPECTED: Final = {  # by the beginning of pydantic's name of what is wrong
@@ -200,6 +200,8 @@ def _wrong(error: ValidationError, text: str, file: Path | None, origins: dict[s
     first = problems[0]
     key = ".".join(str(part) for part in first["loc"][:2])
     item = "".join(f"[{part}]" for part in first["loc"][2:3] if isinstance(part, int))
+    if key.startswith("retention."):  # a table of tables
+        item = "".join(f".{part}" for part in first["loc"][2:3])
     origin = origins.get(key, "")
     is_unknown = first["type"] == "extra_forbidden"
     hint = _nearest(key) if is_unknown else "`polyrecord config --init` writes an example"
@@ -214,7 +216,7 @@ def _wrong(error: ValidationError, text: str, file: Path | None, origins: dict[s
 
 def _reason(problem: Any) -> str:
     shown = json.dumps(problem["input"], default=str, ensure_ascii=False)
-    usual = problem["msg"].removeprefix("Input should be ")
+    usual = problem["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
     expected = next((words for name, words in _EXPECTED.items() if problem["type"].startswith(name)), usual)
     return f"{expected}, not {shown if len(shown) <= 60 else shown[:57] + '...'}"
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue
+
+from polyrecord.settings.units import read_age, read_size
 
 Positive: TypeAlias = Annotated[int, Field(gt=0)]
 NotNegative: TypeAlias = Annotated[int, Field(ge=0)]
@@ -33,6 +35,9 @@ class RecorderSection(_Section):
     rotate_bytes: Positive = Field(default=256 << 20, description="bytes after which a shard is sealed")
     rotate_events: Positive | None = Field(default=None, description="events after which a shard is sealed")
     rotate_seconds: Seconds | None = Field(default=None, description="seconds after which a shard is sealed")
+    join_seconds: Seconds | None = Field(
+        default=None, description="seconds after which small blocks of open shards are joined into large ones"
+    )
     sync: Literal["never", "interval", "flush"] = Field(
         default="interval", description="when the disk must have them: never, interval or flush"
     )
@@ -88,6 +93,45 @@ class OutputSection(_Section):
     )
 
 
+def _age(value: float | str) -> float | str:
+    read_age(value)
+    return value
+
+
+def _size(value: int | str) -> int | str:
+    read_size(value)
+    return value
+
+
+Age: TypeAlias = Annotated[int | float | str, AfterValidator(_age)]
+Size: TypeAlias = Annotated[int | str, AfterValidator(_size)]
+
+
+class StreamRetention(_Section):
+    """What becomes of the sealed shards of one stream."""
+
+    max_age: Age | None = Field(default=None, description="how old the newest event of a shard may become")
+    max_shards: Positive | None = Field(default=None, description="how many shards are kept, the newest")
+    max_bytes: Size | None = Field(default=None, description="how large they may be together")
+    archive_to: str | None = Field(
+        default=None, description="the archive they are moved to instead of being deleted"
+    )
+
+
+class RetentionSection(_Section):
+    """How long `polyrecord prune` keeps what: a table per stream, as [retention."data/books"], or "*"."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, StreamRetention] = Field(init=False)
+
+    keep: Names = Field(default=(), description="labels of runs, or beginnings of writer ids, kept whatever")
+
+    @property
+    def streams(self) -> dict[str, StreamRetention]:
+        """The tables, by stream."""
+        return dict(self.__pydantic_extra__)
+
+
 class Model(_Section):
     """The whole of polyrecord.toml."""
 
@@ -95,3 +139,4 @@ class Model(_Section):
     recorder: RecorderSection = RecorderSection()
     source: SourceSection = SourceSection()
     output: OutputSection = OutputSection()
+    retention: RetentionSection = RetentionSection()

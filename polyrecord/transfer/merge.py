@@ -10,14 +10,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from polyrecord.format.layout import check_writer
+from polyrecord.format.layout import PRUNED, RUNS, check_writer
 from polyrecord.read.archive import Archive, ShardInfo
 from polyrecord.read.coverage import unclean_writers
 from polyrecord.read.explain import Explain
 from polyrecord.read.order import never_goes_back
 from polyrecord.read.selection import Selection
 from polyrecord.read.shard import open_shard
-from polyrecord.record.files import make_directory, sync_directory
+from polyrecord.record.files import make_directory, sync_directory, write_atomically
 from polyrecord.record.identity import read_manifest, write_manifest
 from polyrecord.record.rejects import RejectsFile
 from polyrecord.record.verbatim import VerbatimWriter
@@ -100,6 +100,22 @@ class _Merge:
         for writer in sorted({info.name.writer for infos in self._listed for info in infos}):
             self._write_writer(check_writer(writer), [writer in names for names in unclean])
         self.conflicts.close()
+        self._copy_ledgers()
+
+    def _copy_ledgers(self) -> None:
+        """What was deleted of the sources on purpose, and what people noted about their runs."""
+        for source in self._sources:
+            for folder in (PRUNED, RUNS):
+                for path in sorted((source.root / folder).glob("*.jsonl")):
+                    if path.is_file() and not path.is_symlink():
+                        self._copy_small(path, self._root / folder / path.name)
+
+    @staticmethod
+    def _copy_small(path: Path, to: Path) -> None:
+        known = to.read_bytes() if to.exists() else b""
+        told = path.read_bytes()
+        if not known.startswith(told):
+            write_atomically(to, told if told.startswith(known) else known + told)
 
     def _write_writer(self, writer: str, unclean: list[bool]) -> None:
         by_stream: dict[str, _Shards] = {}

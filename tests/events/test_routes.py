@@ -19,7 +19,7 @@ ROUTES = {
     METRICS: {"latency"},
     TELEMETRY: {
         "event_received", "opportunity_detected", "risk_passed", "order_submitted",
-        "loss", "gap", "clock_step", "reconnect", "recovered",
+        "loss", "gap", "stale", "clock_step", "reconnect", "recovered",
     },
 }  # fmt: skip
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 
 from polyrecord.format.block import BlockIndex, pack_block
 from polyrecord.format.constants import FOOTER_SIZE
-from polyrecord.format.layout import manifest_path
+from polyrecord.format.directory import parse_footer
+from polyrecord.format.layout import PRUNED, manifest_path, parse_shard_path
 from polyrecord.read.archive import Archive
-from polyrecord.read.coverage import Coverage, coverage
+from polyrecord.read.coverage import Coverage, Sampled, coverage
+from polyrecord.read.ends import UncleanEnd
 from polyrecord.read.explain import Explain
 from polyrecord.read.newest import newest_event
 from polyrecord.read.selection import Selection
@@ -45,7 +48,8 @@ class Headers:
 def test_a_whole_archive_is_covered(archive: ArchiveMaker) -> None:
     archive.signals(100, shard_events=30)
     archive.signals(50, "import.00000000000000aa")
-    assert coverage(Archive(archive.root)) == Coverage(150, 0, 0)
+    found = coverage(Archive(archive.root))
+    assert (found.events, found.lost, found.unknown, found.pruned) == (150, 0, 0, 0)
     assert coverage(Archive(archive.root)).ratio == 1.0
 
 
@@ -84,10 +88,161 @@ def test_one_writer_does_not_answer_for_another(archive: ArchiveMaker) -> None:
     assert (found.lost, found.unknown) == (5, 5)
 
 
-def test_shards_that_were_removed_from_the_beginning_are_no_loss(archive: ArchiveMaker) -> None:
-    first, *_ = archive.signals(100, shard_events=30, block_bytes=300)
-    first.unlink()
-    assert coverage(Archive(archive.root)).unknown == 0
+def prune(path: Path, root: Path, *, lost: int = 0) -> None:
+    """Delete a shard as retention does: the ledger has it first."""
+    footer = parse_footer(path.read_bytes()[-FOOTER_SIZE:])
+    name = parse_shard_path(PurePosixPath(path.relative_to(root)))
+    assert name is not None
+    entry = {
+        **{part: getattr(footer, part) for part in FACTS}, "lost": lost or footer.lost,
+        "stream": name.stream, "writer": name.writer, "number": name.number, "date": name.date,
+        "at": "2026-11-21T00:00:00Z", "reason": "old", "bytes": path.stat().st_size,
+        "fingerprint": footer.fingerprint.hex(), "clean": footer.clean,
+    }  # fmt: skip
+    (root / PRUNED).mkdir(parents=True, exist_ok=True)
+    with (root / PRUNED / "test.jsonl").open("a") as file:
+        file.write(json.dumps(entry) + "\n")
+    path.unlink()
+
+
+FACTS = ("events", "first_seq", "last_seq", "first_ordinal", "last_ordinal", "min_ts", "max_ts")
+
+
+def test_shards_removed_from_the_beginning_are_unknown_unless_the_ledger_has_them(
+    archive: ArchiveMaker,
+) -> None:
+    first, second, *_ = archive.signals(100, shard_events=30, block_bytes=300)
+    prune(first, archive.root)
+    found = coverage(Archive(archive.root))
+    assert (found.events, found.unknown, found.pruned) == (len(archive.read()), 0, 100 - len(archive.read()))
+    before = found.events
+    second.unlink()
+    found = coverage(Archive(archive.root))
+    assert (found.events, found.unknown) == (len(archive.read()), before - len(archive.read()))
+
+
+def test_shards_removed_at_the_end_are_unknown_where_the_writer_said_how_far_it_came(
+    archive: ArchiveMaker,
+) -> None:
+    *_, last = archive.signals(100, shard_events=30, block_bytes=300)
+    last.unlink()
+    assert coverage(Archive(archive.root)).unknown == 100 - len(archive.read()) > 0
+
+
+def test_losses_inside_deleted_shards_stay_losses(archive: ArchiveMaker) -> None:
+    """12 declared in telemetry that is deleted, of events that are deleted too."""
+    telemetry = archive.write([Given(NOON, "gap")], block_bytes=100)
+    events = Headers(archive.root, "data/events")
+    events.block(1, 10)
+    events.block(23, 30)
+    prune(telemetry[0], archive.root, lost=12)
+    found = coverage(Archive(archive.root))
+    assert (found.events, found.lost, found.unknown, found.pruned) == (18, 12, 0, 1)
+
+
+def test_losses_are_told_apart_by_the_ordinals_they_name(archive: ArchiveMaker) -> None:
+    """Books lost 8, declared; events lost 8 without a word: nobody answers for another."""
+    loss = {"streams": {"data/books": {"count": 8, "first_ordinal": 3, "last_ordinal": 10}}, "count": 8}
+    archive.write([Given(NOON, "loss", json.dumps(loss).encode())])
+    Headers(archive.root, "data/books").block(1, 10, events=2)
+    Headers(archive.root, "data/events").block(1, 10, events=2)
+    by_stream = {each.stream: each for each in coverage(Archive(archive.root)).streams}
+    assert (by_stream["data/books"].lost, by_stream["data/books"].unknown) == (8, 0)
+    assert (by_stream["data/events"].lost, by_stream["data/events"].unknown) == (0, 8)
+    only = coverage(Archive(archive.root), Selection(streams=frozenset({"data/events"})))
+    assert (only.lost, only.unknown) == (0, 8)
+
+
+def test_a_loss_that_is_declared_after_the_window_is_declared(archive: ArchiveMaker) -> None:
+    """A disk that was full for an hour: the recorder could say so only behind it."""
+    loss = {"streams": {"data/events": {"count": 5, "first_ordinal": 11, "last_ordinal": 15}}, "count": 5}
+    archive.write([Given(NOON + 3600 * SECOND, "loss", json.dumps(loss).encode())])
+    events = Headers(archive.root, "data/events")
+    events.block(1, 10)
+    events.block(16, 20, at=3600)
+    window = Selection(NOON + 600 * SECOND, NOON + 1200 * SECOND)
+    found = coverage(Archive(archive.root), window)
+    assert (found.events, found.lost, found.unknown) == (0, 5, 0)
+
+
+def test_a_hole_counts_in_every_window_it_may_be_in_and_in_no_other(archive: ArchiveMaker) -> None:
+    events = Headers(archive.root, "data/events")
+    events.block(1, 10)
+    events.block(16, 20, at=100)
+
+    def unknown(since: int, until: int) -> int:
+        return coverage(
+            Archive(archive.root), Selection(NOON + since * SECOND, NOON + until * SECOND)
+        ).unknown
+
+    assert (unknown(-50, 0), unknown(50, 60), unknown(90, 200), unknown(101, 200)) == (0, 5, 5, 0)
+
+
+def test_gaps_of_feeds_are_counted_and_added_up(archive: ArchiveMaker) -> None:
+    archive.signals(100)
+    told = [
+        {"source": "a", "reason": "silence", "silent_ms": 1200.0},
+        {
+            "source": "a",
+            "reason": "sequence",
+            "since_ts": format_ts(NOON),
+            "until_ts": format_ts(NOON + 2 * SECOND),
+        },
+        {"source": "a", "reason": "sequence"},
+    ]
+    other = "20261120t120000.host.2.bbbb"
+    archive.write(
+        [Given(NOON + at * SECOND, "gap", json.dumps(gap).encode()) for at, gap in enumerate(told)], other
+    )
+    explain = Explain()
+    found = coverage(Archive(archive.root), explain=explain)
+    assert found.gaps == 3
+    assert found.gap_seconds == pytest.approx(3.2)
+    assert explain.bytes_inflated == 0
+    assert coverage(Archive(archive.root), Selection(NOON + SECOND)).gaps == 2
+
+
+def test_a_gap_says_what_it_likes_and_is_counted(archive: ArchiveMaker) -> None:
+    told = [
+        b"null",
+        b'{"silent_ms":"x"}',
+        b'{"silent_ms":-5}',
+        b'{"since_ts":1,"until_ts":"z"}',
+        b'{"silent_ms":true}',
+    ]
+    archive.write([Given(NOON + at, "gap", data) for at, data in enumerate(told)])
+    found = coverage(Archive(archive.root))
+    assert (found.gaps, found.gap_seconds) == (4, 0)
+
+
+def test_a_writer_that_is_gone_says_how_much_it_may_have_lost(archive: ArchiveMaker) -> None:
+    (path,) = archive.signals(10)
+    open_again(path)
+    manifest = archive.root / manifest_path(RECORDER)
+    about = {**json.loads(manifest.read_text()), "flush": {"seconds": 2.5}, "ended": None}
+    manifest.write_text(json.dumps(about))
+    last = NOON + 9 * SECOND
+    assert coverage(Archive(archive.root)).ends == (UncleanEnd(RECORDER, last, 2.5, recovered=False),)
+    manifest.write_text(json.dumps({**about, "recovered": {"at": "now"}}))
+    assert coverage(Archive(archive.root)).ends == (UncleanEnd(RECORDER, last, 2.5, recovered=True),)
+    manifest.write_bytes(b"[")
+    assert coverage(Archive(archive.root)).ends == (UncleanEnd(RECORDER, last, None, recovered=False),)
+
+
+def test_an_unclean_end_is_told_in_its_own_time_only(archive: ArchiveMaker) -> None:
+    (path,) = archive.signals(10)
+    open_again(path)
+    assert coverage(Archive(archive.root), Selection(until_ns=NOON + 5 * SECOND)).unclean == ()
+    assert coverage(Archive(archive.root), Selection(since_ns=NOON + 5 * SECOND)).unclean == (RECORDER,)
+
+
+def test_what_was_sampled_is_told(archive: ArchiveMaker) -> None:
+    other = "20261120t120000.host.2.bbbb"
+    for writer, rates in ((RECORDER, {"book_delta": 0.1, "x": 1.0, "y": "a"}), (other, {"book_delta": 0.5})):
+        archive.signals(10, writer)
+        manifest = archive.root / manifest_path(writer)
+        manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "sampling": rates}))
+    assert coverage(Archive(archive.root)).sampling == (Sampled("book_delta", 0.1, 0.5),)
 
 
 def test_a_shard_missing_in_between_is_unknown(archive: ArchiveMaker) -> None:
@@ -114,7 +269,8 @@ def test_an_import_that_goes_back_over_midnight_misses_nothing_in_a_window(archi
     """Its ordinals alternate between the days; those of the other day are not lost."""
     archive.write([Given(NOON + (at % 2) * DAY) for at in range(40)], "import.00000000000000aa")
     window = Selection(NOON, NOON + SECOND)
-    assert coverage(Archive(archive.root), window) == Coverage(20, 0, 0)
+    found = coverage(Archive(archive.root), window)
+    assert (found.events, found.lost, found.unknown) == (20, 0, 0)
 
 
 def test_an_open_shard_tells_whether_its_writer_lives(archive: ArchiveMaker) -> None:

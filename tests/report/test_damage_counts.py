@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from polyrecord.errors import NotFound
+from polyrecord.format.layout import manifest_path
 from polyrecord.read.archive import Archive
 from polyrecord.record.bulk import BulkWriter
 from polyrecord.record.policy import BlockPolicy
@@ -62,6 +63,9 @@ def test_a_sealed_shard_that_was_cut_off_makes_its_writer_unclean(tmp_path: Path
         file.truncate(start_of(shard.read_bytes(), 21) - 5)
     told = describe(Question(Archive(tmp_path))).coverage
     assert told.unclean == ("bulk.1",)
+    assert told.unknown == DECISIONS - 20  # the manifest says how many there were
+    (tmp_path / manifest_path("bulk.1")).unlink()
+    told = describe(Question(Archive(tmp_path))).coverage
     assert told.unknown == 1  # the member that was cut says how many events it had
 
 

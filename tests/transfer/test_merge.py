@@ -18,12 +18,18 @@ from hypothesis import strategies as st
 
 from polyrecord.errors import ArchiveMissing, NotFound, UsageError
 from polyrecord.read.archive import Archive
+from polyrecord.read.coverage import coverage
 from polyrecord.read.explain import Explain
 from polyrecord.read.selection import Selection
 from polyrecord.read.where import parse_condition
+from polyrecord.record.policy import RotatePolicy
+from polyrecord.record.recorder import EventRecorder
 from polyrecord.testing import shard_files, tear
 from polyrecord.times import SECOND
 from polyrecord.transfer.merge import merge
+from polyrecord.upkeep.labels import labels_of, remark
+from polyrecord.upkeep.prune import prune
+from polyrecord.upkeep.retention import Policy, Retention
 from tests.read.archives import NOON, ArchiveMaker, Given, open_again
 from tests.transfer.recordings import (
     ONE,
@@ -325,3 +331,21 @@ def test_a_merge_of_any_cuts_has_what_any_of_them_has(
         assert gzip.decompress(path.read_bytes()).endswith(b"}\n")
     assert Archive(place / "out").has_shards()
     shutil.rmtree(place)
+
+
+def test_what_was_deleted_on_purpose_and_noted_about_runs_comes_along(tmp_path: Path) -> None:
+    """Else a pruned archive would look as if it had lost events once it is merged."""
+    pruned, other = tmp_path / "pruned", tmp_path / "other"
+    for root in (other, pruned):
+        with EventRecorder(root, rotate=RotatePolicy(max_events=2), buffer_size=1) as recorder:
+            for number in range(6):
+                recorder.record("signal", {"n": number})
+                recorder.flush().wait(10)
+    remark(pruned, recorder.writer, label="baseline")
+    prune(pruned, Retention({"*": Policy(max_shards=1)}), time.time_ns())
+    before = coverage(Archive(pruned))
+    assert (before.events, before.pruned, before.unknown) == (2, 4, 0)
+    merge([pruned, other], tmp_path / "out", Explain())
+    after = coverage(Archive(tmp_path / "out"))
+    assert (after.events, after.pruned, after.unknown, after.unclean) == (8, 4, 0, ())
+    assert labels_of(tmp_path / "out", recorder.writer) == ["baseline"]

@@ -16,6 +16,7 @@ from polyrecord.report.latency import LatencySummary, StageLatency
 from polyrecord.report.question import Coverage, Window
 from polyrecord.report.render import words
 from polyrecord.report.render.trace_table import trace_parts
+from polyrecord.report.render.whole import coverage_line
 from polyrecord.report.trace import TraceReport
 
 LEAST_WIDTH = 80
@@ -86,15 +87,6 @@ def window_line(window: Window) -> str:
     since = "the beginning" if window.since is None else words.moment(window.since)
     until = "the end" if window.until is None else words.moment(window.until)
     return f"from {since} to {until}"
-
-
-def coverage_line(coverage: Coverage) -> str:
-    """How complete what was read is, in words."""
-    kept = f"{coverage.events:,} events kept, {coverage.lost:,} lost, {coverage.unknown:,} unknown"
-    line = f"coverage {words.percent(coverage.ratio)}: {kept}"
-    if coverage.unclean:
-        line += f"; {words.count(len(coverage.unclean), 'writer')} did not end in order"
-    return line
 
 
 def top(title: str, window: Window, coverage: Coverage) -> list[RenderableType]:
@@ -203,6 +195,11 @@ def _info(answer: ArchiveInfo, width: int) -> Iterable[RenderableType]:
         for row in answer.streams
     )  # fmt: skip
     yield grid(width, columns, rows)
+    short = [row for row in answer.streams if row.lost or row.unknown or row.pruned]
+    if short:
+        yield heading("\nnot here")
+        gone = ((row.stream, f"{row.lost:,}", f"{row.unknown:,}", f"{row.pruned:,}") for row in short)
+        yield grid(width, ["stream", "dropped", "unknown", "pruned"], gone)
     yield heading("\nevent types")
     types = (
         (words.shown(name), row.stream, f"{count:,}")

@@ -51,6 +51,17 @@ def percent(value: Decimal | float | None) -> str:
     return NOTHING if value is None else f"{value * 100:.2f} %"
 
 
+def covered(value: float) -> str:
+    """A share of what there should be, with places enough not to be 100 where it is not: 99.9988 %."""
+    places = next((n for n in range(2, 5) if value == 1 or float(f"{value * 100:.{n}f}") < 100), 4)
+    return f"{value * 100:.{places}f} %"
+
+
+def seconds(value: float) -> str:
+    """3.2 s, 0.041 s, 1,204.0 s."""
+    return f"{value:,.1f} s" if value >= 1 or not value else f"{value:.2g} s"
+
+
 def count(number: int, what: str) -> str:
     """1 event, 2,000 events."""
     return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"

@@ -1,0 +1,1 @@
+"""What is done to an archive that exists: verify, salvage, retention, repack, runs."""
