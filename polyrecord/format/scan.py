@@ -1,22 +1,29 @@
 """Walk over a shard from header to header, and find the way again after damage (docs/format.md, section 6).
 
-Pure: bytes come through `ReadAt`, so the same walk serves files, mappings and tests.
+Pure: bytes come through `ReadAt`, so the same walk serves files, mappings and tests. Nothing is inflated but
+what damage leaves in doubt.
 """
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from polyrecord.format import constants as c
 from polyrecord.format.block import BadHeader, BlockHeader, parse_index, parse_payload
+from polyrecord.format.mend import LARGEST, with_frame, without_header
 
 ReadAt: TypeAlias = Callable[[int, int], bytes]
 """`read_at(offset, length)` gives that many bytes, fewer at the end of the file."""
 
+HEADER_DAMAGED: Final = "block header is damaged"
+
 _GZIP = b"\x1f\x8b\x08"
+_TEXT = b'{"'
 _WINDOW = 1 << 20
+_MOST_WORK = 1 << 26  # bytes to inflate in search of gzip behind one damage
 _HEADER = 12 + c.MAX_EXTRA + 256
 _SMALL = 512  # most headers fit; a longer one costs a second read
 
@@ -57,11 +64,16 @@ class Torn:
 
 @dataclass(frozen=True, slots=True)
 class Damage:
-    """Bytes that are no member of ours."""
+    """Bytes that are no member of ours.
+
+    `block` is what they are all the same, where only a header is damaged: its lines can be had, and its
+    header is proven by its own CRC, or told by lines that are proven by theirs (its ordinals are then 0).
+    """
 
     offset: int
     length: int
     reason: str
+    block: Block | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +88,7 @@ Found: TypeAlias = Block | Ending | Plain | Torn | Damage | Padding
 
 
 def scan(read_at: ReadAt, size: int, start: int = 0) -> Iterator[Found]:
-    """Everything a file of `size` bytes holds from `start`, in order, without inflating anything."""
+    """Everything a file of `size` bytes holds from `start`, in order."""
     at = start
     while at < size:
         ours = _member(read_at, at, size)
@@ -126,13 +138,34 @@ def _other(read_at: ReadAt, at: int, size: int) -> Plain | Torn | Damage | Paddi
     start = read_at(at, _HEADER)
     if not start.strip(b"\0") and _only_zeros(read_at, at, size):
         return Padding(at, size - at)
+    mended = _mended(read_at, at, size, start)
+    if mended is not None:
+        return mended
     if start.startswith(c.MAGIC) or (len(start) < 10 and c.MAGIC.startswith(start)):
         return _bad_member(read_at, at, size, start)
     if start.startswith(_GZIP) and not _is_ours_damaged(start):
-        return _plain(read_at, at, size)
-    if at == 0 and not start.startswith(_GZIP[:1]) and find_member(read_at, 0, size) is None:
-        return Plain(0, size, gzip=False)
+        return _plain(read_at, at, size, gzip=True)
+    if _is_text(start, at) and not (at == 0 and find_member(read_at, 0, size) is not None):
+        return _plain(read_at, at, size, gzip=False)
     return _damage(read_at, at, size, "no member starts here")
+
+
+def _is_text(start: bytes, at: int) -> bool:
+    """Whether lines stand here: at the file's start any text, behind a member what begins as an event."""
+    return not start.startswith(_GZIP[:1]) if at == 0 else start.startswith(_TEXT)
+
+
+def _mended(read_at: ReadAt, at: int, size: int, start: bytes) -> Damage | None:
+    """A block that only its header's damage hides."""
+    if not (start.startswith(_GZIP[:2]) or start[12:14] == c.SUBFIELD_ID):
+        return None
+    header = with_frame(start)
+    if header is None and _is_ours_damaged(start):
+        header = without_header(read_at(at, min(_up_to_next(read_at, at, size), LARGEST)))
+    if header is None or not 0 < header.member_length <= size - at:
+        return None
+    block = Block(at, header)
+    return None if _cut_short(read_at, block, size) else Damage(at, _length(block), HEADER_DAMAGED, block)
 
 
 def _bad_member(read_at: ReadAt, at: int, size: int, start: bytes) -> Torn | Damage | Plain:
@@ -143,7 +176,7 @@ def _bad_member(read_at: ReadAt, at: int, size: int, start: bytes) -> Torn | Dam
         parse_payload(start)
     except BadHeader as error:
         if "newer" in str(error) or "no PR" in str(error):
-            return _plain(read_at, at, size)
+            return _plain(read_at, at, size, gzip=True)
         return _damage(read_at, at, size, str(error))
     return _damage(read_at, at, size, "header does not fit its member")
 
@@ -154,12 +187,49 @@ def _is_ours_damaged(start: bytes) -> bool:
     return start[12:14] == c.SUBFIELD_ID and extra == subfield + 4
 
 
-def _plain(read_at: ReadAt, at: int, size: int) -> Plain:
-    return Plain(at, _up_to_next(read_at, at, size), gzip=True)
+def _plain(read_at: ReadAt, at: int, size: int, *, gzip: bool) -> Plain:
+    return Plain(at, _up_to_next(read_at, at, size), gzip=gzip)
 
 
 def _damage(read_at: ReadAt, at: int, size: int, reason: str) -> Damage:
-    return Damage(at, _up_to_next(read_at, at, size), reason)
+    """Damage up to what comes next: a member of ours, one that can be mended, or gzip of another program."""
+    end = at + _up_to_next(read_at, at, size)
+    hidden = _hidden(read_at, at, end)
+    return Damage(at, (end if hidden is None else hidden) - at, reason)
+
+
+def _hidden(read_at: ReadAt, at: int, end: int) -> int | None:
+    """Where behind damage a member stands that no whole header of ours announces."""
+    work = _MOST_WORK
+    for hit in _find(read_at, _GZIP[:2], at + 1, end):
+        start = read_at(hit, _HEADER)
+        if _mended(read_at, hit, end, start) is not None:
+            return hit
+        if start.startswith(_GZIP) and not _is_ours_damaged(start) and not start.startswith(c.MAGIC):
+            is_whole, done = holds_gzip(read_at, hit, end, work)
+            if is_whole:
+                return hit
+            work -= done
+        if work <= 0:
+            return None
+    return None
+
+
+def holds_gzip(read_at: ReadAt, at: int, end: int, most: int = 1 << 62) -> tuple[bool, int]:
+    """Whether a gzip member at `at` is whole and its CRC holds, and how many bytes that took to inflate."""
+    unpacker, work = zlib.decompressobj(wbits=31), 0
+    try:
+        while at < end and not unpacker.eof and work <= most:
+            packed = read_at(at, min(_WINDOW, end - at))
+            if not packed:
+                break
+            at += len(packed)
+            while packed and not unpacker.eof and work <= most:
+                work += len(unpacker.decompress(packed, _WINDOW)) + 1
+                packed = unpacker.unconsumed_tail
+    except zlib.error:
+        return False, work + 1
+    return unpacker.eof, work
 
 
 def _up_to_next(read_at: ReadAt, at: int, size: int) -> int:
@@ -173,17 +243,21 @@ def _only_zeros(read_at: ReadAt, at: int, size: int) -> bool:
 
 def find_member(read_at: ReadAt, at: int, size: int) -> int | None:
     """Offset of the first member of ours with a valid header from `at` up to `size`, or None."""
+    hits = _find(read_at, c.MAGIC, at, size)
+    return next((hit for hit in hits if _is_member(read_at, hit)), None)
+
+
+def _find(read_at: ReadAt, what: bytes, at: int, size: int) -> Iterator[int]:
+    """The offsets from `at` up to `size` where some bytes stand."""
     while at < size:
         window = read_at(at, _WINDOW)
-        hit = window.find(c.MAGIC)
+        hit = window.find(what)
         while 0 <= hit < size - at:
-            if _is_member(read_at, at + hit):
-                return at + hit
-            hit = window.find(c.MAGIC, hit + 1)
+            yield at + hit
+            hit = window.find(what, hit + 1)
         if len(window) < _WINDOW:
-            return None
-        at += len(window) - len(c.MAGIC) + 1
-    return None
+            return
+        at += len(window) - len(what) + 1
 
 
 def _is_member(read_at: ReadAt, at: int) -> bool:

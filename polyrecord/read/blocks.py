@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from operator import itemgetter
 from typing import TypeAlias
 
 from polyrecord.format import constants as c
 from polyrecord.format.block import BadBlock, BadHeader, BlockHeader, header_length, inflate, parse_header
-from polyrecord.format.scan import Plain
+from polyrecord.format.mend import described, lines_of
+from polyrecord.format.scan import HEADER_DAMAGED, Plain
+from polyrecord.read.absent import tell_absent
 from polyrecord.read.archive import ShardInfo
 from polyrecord.read.event import NotAnEvent
 from polyrecord.read.explain import Explain, Finding
@@ -17,6 +20,7 @@ from polyrecord.read.files import ShardFile
 from polyrecord.read.lines import Head, decode_head, is_regular, read_head
 from polyrecord.read.logs import LogInfo, LogReader
 from polyrecord.read.match import Matcher
+from polyrecord.read.moved import lines_elsewhere
 from polyrecord.read.plain import PlainReader, line_number
 from polyrecord.read.prune import needed
 from polyrecord.read.selection import Selection
@@ -34,6 +38,8 @@ class PlannedBlock:
     `first_line` is the number of its first line, from 1, in the shard or behind the plain region `behind`.
     A block that is not `wanted` holds nothing that is selected; it is read for the order's sake only.
     `floor` is the latest time among the writer's events that are before it and are not read.
+    `content_length` and `content_crc` are those of its lines by the directory, 0 where there is none; `paths`
+    are key paths that every block of the shard covers.
     """
 
     info: ShardInfo
@@ -48,6 +54,9 @@ class PlannedBlock:
     wanted: bool = True
     floor: bytes = b""
     behind: PlainReader | None = None
+    content_length: int = 0
+    content_crc: int = 0
+    paths: tuple[str, ...] = ()
 
 
 Piece: TypeAlias = PlannedBlock | PlainReader
@@ -92,7 +101,7 @@ def plan_shard(info: ShardInfo, matcher: Matcher, explain: Explain, *, everythin
             explain.blocks_found += index.table.blocks
             return _plan(index, file, matcher, explain, everything=everything)
     except OSError as error:
-        explain.found(Finding(info.path, 0, 0, None, f"shard cannot be read: {error.strerror}"))
+        tell_absent(info, error, explain)
         return ShardPlan([])
 
 
@@ -107,7 +116,20 @@ def _plan(
         layout.add_plain(before=record[0])
         layout.add_block(record, wanted=wanted, listed=wanted or everything)
     layout.add_plain(before=index.size)
-    return ShardPlan(layout.pieces)
+    return ShardPlan(_in_seq_order(layout.pieces))
+
+
+def _in_seq_order(pieces: list[Piece]) -> list[Piece]:
+    """The pieces, where damage moved blocks about by their seqs; a plain region stays behind its block."""
+    seqs = [piece.first_seq for piece in pieces if isinstance(piece, PlannedBlock)]
+    if seqs == sorted(seqs):
+        return pieces
+    placed: list[tuple[int, Piece]] = []
+    seq = 0
+    for piece in pieces:
+        seq = piece.first_seq if isinstance(piece, PlannedBlock) else seq
+        placed.append((seq, piece))
+    return [piece for _, piece in sorted(placed, key=itemgetter(0))]
 
 
 class _Layout:
@@ -138,11 +160,11 @@ class _Layout:
 
     def add_block(self, record: RawRecord, *, wanted: bool, listed: bool) -> None:
         """Add a block, or only count its lines where it is not `listed`."""
-        offset, length, _, events, _, first_seq, last_seq, _, _, min_ts, max_ts, _, _, _ = record
+        offset, length, size, events, _, first_seq, last_seq, _, _, min_ts, max_ts, _, crc, _ = record
         if listed:
             block = PlannedBlock(
                 self._index.info, offset, length, events, first_seq, last_seq, min_ts, max_ts,
-                self._line, wanted, behind=self._behind,
+                self._line, wanted, b"", self._behind, size, crc, self._index.table.paths,
             )  # fmt: skip
             self.pieces.append(block)
         self._line += events
@@ -164,21 +186,68 @@ def _read_header(file: ShardFile, record: RawRecord, explain: Explain) -> BlockH
 def load(
     planned: PlannedBlock, member: bytes, matcher: Matcher, explain: Explain, *, everything: bool = False
 ) -> tuple[BlockHeader, bytes]:
-    """Header and lines of a block's bytes; no lines when none can match or, with a finding, when damaged."""
+    """Header and lines of a block's bytes; no lines when none can match or, with a finding, when damaged.
+
+    Where only the block's header is damaged the finding says so, and the lines are given under a header told
+    by them. Where another file has taken the shard's place, they are given from there.
+    """
     explain.bytes_read += len(member)
     try:
-        header = parse_header(member)
+        header = _header_of(planned, member)
         if not everything and not matcher.takes_types_of(header):
             explain.skipped_by_type += 1
             return header, b""
         content = inflate(member, header)
     except (BadHeader, BadBlock) as error:
-        reason = f"block is damaged: {error}"
-        explain.found(damaged(planned, reason))
-        return _NO_HEADER, b""
+        header, content = _load_anyhow(planned, member, str(error), explain)
+        if not content:
+            return header, content
     explain.blocks_read += 1
     explain.bytes_inflated += len(content)
     return header, content
+
+
+def _header_of(planned: PlannedBlock, member: bytes) -> BlockHeader:
+    """The header of the block that was planned; raises BadHeader when another stands in its place."""
+    header = parse_header(member)
+    if (header.first_seq, header.last_seq, header.events) != (
+        planned.first_seq, planned.last_seq, planned.events,
+    ) or (planned.content_crc and member[-8:-4] != planned.content_crc.to_bytes(4, "little")):  # fmt: skip
+        raise BadHeader("not the block that belongs here")
+    return header
+
+
+def _load_anyhow(
+    planned: PlannedBlock, member: bytes, error: str, explain: Explain
+) -> tuple[BlockHeader, bytes]:
+    """The lines of a block whose member is not as it was planned, where they can be proven."""
+    moved = lines_elsewhere(planned.info, planned.first_seq, planned.last_seq, planned.events)
+    if moved is not None:
+        return moved
+    try:
+        content = lines_of(member, planned.content_length, planned.content_crc)
+        header = described(content, planned.length)
+        if header is not None and _is_planned(planned, header):
+            _note(planned, explain)
+            return replace(header, paths=planned.paths), content
+        error = "its lines are not those that belong here" if header is not None else error
+    except BadBlock:
+        pass
+    explain.found(damaged(planned, f"block is damaged: {error}"))
+    return _NO_HEADER, b""
+
+
+def _is_planned(planned: PlannedBlock, header: BlockHeader) -> bool:
+    return (header.first_seq, header.last_seq, header.events) == (
+        planned.first_seq, planned.last_seq, planned.events,
+    )  # fmt: skip
+
+
+def _note(planned: PlannedBlock, explain: Explain) -> None:
+    """Say once that a header is damaged; whoever hopped over the shard has said so already."""
+    finding = Finding(planned.info.path, planned.offset, planned.length, 0, HEADER_DAMAGED)
+    if finding not in explain.damage:
+        explain.found(finding)
 
 
 def damaged(planned: PlannedBlock, reason: str) -> Finding:
@@ -310,7 +379,7 @@ def _members(info: ShardInfo, pieces: list[Piece], explain: Explain) -> Iterator
                 else:
                     yield piece, b""
     except OSError as error:
-        explain.found(Finding(info.path, 0, 0, None, f"shard cannot be read: {error.strerror}"))
+        tell_absent(info, error, explain)
 
 
 def _join(lines: list[bytes]) -> bytes:

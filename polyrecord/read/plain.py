@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 
 from polyrecord.format.scan import Plain
+from polyrecord.read.absent import was_deleted
 from polyrecord.read.archive import ShardInfo
 from polyrecord.read.explain import Explain, Finding
 from polyrecord.read.files import ShardFile
@@ -130,7 +131,7 @@ class PlainReader:
         try:
             data = self._read_at(self._at, length) if length else b""
         except OSError as error:
-            self._stop(f"shard cannot be read: {error.strerror}")
+            self._give_up(error)
             return b""
         self._at += len(data)
         self._explain.bytes_read += len(data)
@@ -181,6 +182,13 @@ class PlainReader:
             self._explain.torn_bytes += self._at - self._member_at
         else:
             self._stop("plain gzip ends inside a member")
+
+    def _give_up(self, error: OSError) -> None:
+        """The file cannot be read; one that was deleted on purpose ends here."""
+        if was_deleted(self.info, error):
+            self._ended = self._broken = True
+        else:
+            self._stop(f"shard cannot be read: {error.strerror}")
 
     def _stop(self, reason: str) -> None:
         """Give the rest of the region up, from the start of the member it happened in."""

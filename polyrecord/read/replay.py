@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from polyrecord.errors import UsageError
+from polyrecord.read.absent import was_deleted
 from polyrecord.read.archive import Archive, ShardInfo
 from polyrecord.read.blocks import PlannedBlock, damaged, lines, plan_shard
 from polyrecord.read.chain import Need, NeedBlock, NeedPlan, Reply
@@ -178,8 +179,8 @@ class Replay:
         return data
 
     def _lost(self, block: PlannedBlock, error: OSError) -> None:
-        reason = f"block cannot be read: {error.strerror}"
-        self.explain.found(damaged(block, reason))
+        if not was_deleted(block.info, error):
+            self.explain.found(damaged(block, f"block cannot be read: {error.strerror}"))
 
 
 def _next(steps: Steps, reply: Reply) -> Need | Batch | None:

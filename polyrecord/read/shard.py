@@ -7,12 +7,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from polyrecord.format import constants as c
-from polyrecord.format.block import BadHeader, BlockHeader, parse_header
+from polyrecord.format.block import BadHeader, BlockHeader
 from polyrecord.format.directory import Directory, Footer, join_pieces, parse_footer
-from polyrecord.format.scan import Block, Damage, Ending, Padding, Plain, Torn, scan
+from polyrecord.format.scan import Block, Plain
+from polyrecord.read.absent import tell_absent
 from polyrecord.read.archive import ShardInfo
 from polyrecord.read.explain import Explain, Finding
 from polyrecord.read.files import ShardFile
+from polyrecord.read.hop import hop
 
 RawRecord = tuple[int, ...]
 """A block record in the order of `format.directory.BlockRecord`'s fields."""
@@ -120,7 +122,7 @@ def open_shard(info: ShardInfo, explain: Explain) -> ShardIndex | None:
         with ShardFile(info) as file:
             index = read_index(info, file, explain)
     except OSError as error:
-        explain.found(Finding(info.path, 0, 0, None, f"shard cannot be read: {error.strerror}"))
+        tell_absent(info, error, explain)
         return None
     explain.shards_opened += 1
     explain.blocks_found += index.table.blocks
@@ -138,7 +140,7 @@ def read_index(info: ShardInfo, file: ShardFile, explain: Explain) -> ShardIndex
         explain.bytes_read += c.FOOTER_SIZE + len(members)
         table = Directory(join_pieces(members, footer))
     except BadHeader:
-        return _Hop(info, file, explain).index()
+        return _hop(info, file, explain)
     return ShardIndex(info, file.size, table, footer)
 
 
@@ -148,82 +150,20 @@ def _unindexed(info: ShardInfo, file: ShardFile) -> ShardIndex:
     return ShardIndex(info, file.size, HeaderTable([]), plain_regions=(region,) if file.size else ())
 
 
-class _Hop:
-    """One walk over a shard's headers, noting damage on the way."""
+def _hop(info: ShardInfo, file: ShardFile, explain: Explain) -> ShardIndex:
+    """The index from headers alone, noting damage on the way."""
 
-    def __init__(self, info: ShardInfo, file: ShardFile, explain: Explain) -> None:
-        self._info, self._file, self._explain = info, file, explain
-        self._blocks: list[Block] = []
-        self._plain: list[Plain] = []
-        self._endings = 0
-        # Ordinal of the last event so far, None where nobody can tell; before the first shard there is none.
-        self._last_ordinal: int | None = 0 if info.name.number == 1 else None
-        self._damage: list[tuple[Damage, int | None]] = []
-
-    def index(self) -> ShardIndex:
-        for found in scan(self._read_at, self._file.size):
-            if isinstance(found, Block):
-                self._block(found)
-            elif isinstance(found, Damage):
-                self._damage.append((found, self._last_ordinal))
-            elif isinstance(found, Plain):
-                self._region(found)
-            else:
-                self._end(found)
-        table = HeaderTable(self._blocks)
-        index = ShardIndex(self._info, self._file.size, table, plain_regions=tuple(self._plain))
-        self._report(index)
-        return index
-
-    def _read_at(self, offset: int, length: int) -> bytes:
-        data = self._file.read_at(offset, length)
-        self._explain.bytes_read += len(data)
+    def read_at(offset: int, length: int) -> bytes:
+        data = file.read_at(offset, length)
+        explain.bytes_read += len(data)
         return data
 
-    def _block(self, block: Block) -> None:
-        self._explain.headers_read += 1
-        for damage, before in self._damage:
-            lost = None if before is None else max(block.header.first_ordinal - before - 1, 0)
-            self._found(damage.offset, damage.length, lost, damage.reason)
-        self._damage.clear()
-        self._blocks.append(block)
-        self._last_ordinal = block.header.last_ordinal
-
-    def _region(self, region: Plain) -> None:
-        """Plain lines may have taken ordinals: how many events damage beside them cost cannot be told."""
-        self._plain.append(region)
-        self._damage = [(damage, None) for damage, _ in self._damage]
-        self._last_ordinal = None
-
-    def _end(self, found: Ending | Torn | Padding) -> None:
-        if isinstance(found, Ending):
-            self._endings += 1
-        elif isinstance(found, Padding):
-            self._explain.padding_bytes += found.length
-        elif self._info.name.sealed:
-            events = self._events_at(found.offset)
-            self._found(found.offset, found.length, events, "last member is cut short", uncounted=events or 0)
-        else:
-            self._explain.torn_bytes += found.length
-
-    def _events_at(self, offset: int) -> int | None:
-        try:
-            return parse_header(self._file.read_at(offset, 12 + c.MAX_EXTRA)).events
-        except BadHeader:
-            return None
-
-    def _report(self, index: ShardIndex) -> None:
-        """What is known only at the end: damage after the last block, a sealed shard without directory."""
-        for damage, _ in self._damage:
-            self._found(damage.offset, damage.length, None, damage.reason)
-        if not self._info.name.sealed:
-            return
-        if self._file.size == 0:
-            self._found(0, 0, None, "sealed shard is empty")
-        elif self._blocks and not index.ends_plain:
-            what = "damaged" if self._endings else "missing"
-            self._found(self._file.size, 0, 0, f"directory is {what}; read from header to header")
-
-    def _found(self, offset: int, length: int, events: int | None, reason: str, uncounted: int = 0) -> None:
-        finding = Finding(self._info.path, offset, length, events, reason, uncounted=uncounted)
-        self._explain.found(finding)
+    found = hop(read_at, file.size, sealed=info.name.sealed, first=info.name.number == 1)
+    explain.headers_read += len(found.blocks)
+    explain.torn_bytes += found.torn_bytes
+    explain.padding_bytes += found.padding_bytes
+    for loss in found.losses:
+        explain.found(
+            Finding(info.path, loss.offset, loss.length, loss.events, loss.reason, uncounted=loss.uncounted)
+        )
+    return ShardIndex(info, file.size, HeaderTable(found.blocks), plain_regions=tuple(found.plain))

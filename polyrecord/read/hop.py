@@ -1,0 +1,284 @@
+"""A shard read from header to header, without a directory: its blocks, and what of it is damaged or twice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from polyrecord.format import constants as c
+from polyrecord.format.block import BadBlock, BadHeader, BlockHeader, parse_header
+from polyrecord.format.directory import Footer, parse_footer
+from polyrecord.format.mend import lines_of
+from polyrecord.format.scan import Block, Damage, Ending, Found, Padding, Plain, ReadAt, Torn, scan
+
+DIRECTORY_DAMAGED: Final = "directory is damaged, which costs no event; read from header to header"
+DIRECTORY_MISSING: Final = "directory is missing, and maybe blocks before it; read from header to header"
+OUT_OF_ORDER: Final = "blocks do not stand in the order of their seqs; they are read in that order"
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """Damage, and how many events it cost: None where nobody can tell. `uncounted` are in no header kept."""
+
+    offset: int
+    length: int
+    events: int | None
+    reason: str
+    uncounted: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Hopped:
+    """What a walk over a shard found: blocks and plain regions in file order, each block once."""
+
+    blocks: list[Block]
+    plain: list[Plain]
+    losses: list[Loss]
+    torn_bytes: int = 0
+    padding_bytes: int = 0
+
+
+def hop(read_at: ReadAt, size: int, *, sealed: bool, first: bool) -> Hopped:
+    """Walk over a shard; `first` says that nothing comes before it, so that its ordinals begin with 1."""
+    walk = _Walk(read_at, size, sealed=sealed, first=first)
+    for found in scan(read_at, size):
+        walk.take(found)
+    return walk.end()
+
+
+class _Walk:
+    """Gathers what a scan finds; tells only at the end, when it is known what stands where."""
+
+    def __init__(self, read_at: ReadAt, size: int, *, sealed: bool, first: bool) -> None:
+        self._read_at, self._size = read_at, size
+        self._sealed, self._first = sealed, first
+        self._found: list[Block | Damage | Plain] = []
+        self._losses: list[Loss] = []
+        self._endings: list[Ending] = []
+        self._guessed: set[int] = set()  # offsets of blocks whose ordinals no header tells
+        self._unplaced: set[int] = set()  # and of those that nothing around them tells either
+        self._torn: Torn | None = None
+        self._padding = 0
+
+    def take(self, found: Found) -> None:
+        if isinstance(found, Ending):
+            self._endings.append(found)
+        elif isinstance(found, Padding):
+            self._padding += found.length
+        elif isinstance(found, Torn):
+            self._torn = found
+        elif isinstance(found, Damage) and found.block is not None:
+            self._losses.append(Loss(found.offset, found.length, 0, found.reason))
+            self._found.append(found.block)
+        else:
+            self._found.append(found)
+
+    def _of_torn(self, found: Torn, blocks: Sequence[Block]) -> Iterator[Loss]:
+        """What is cut short in a sealed shard; its events, unless blocks behind it tell that they are missing."""
+        start = self._read_at(found.offset, 12 + c.MAX_EXTRA)
+        events: int | None
+        try:
+            header = parse_header(start)
+            is_last = all(block.header.last_ordinal < header.first_ordinal for block in blocks)
+            events = header.events if is_last else 0
+        except BadHeader as error:
+            events = 0 if "not a block" in str(error) else None  # a directory's member costs none
+        yield Loss(found.offset, found.length, events, "last member is cut short", uncounted=events or 0)
+
+    def end(self) -> Hopped:
+        blocks = self._numbered()
+        blocks, copies = without_copies(blocks, self._read_at, self._guessed)
+        plain = [found for found in self._found if isinstance(found, Plain)]
+        gaps = _Gaps(blocks, self._found, self._footer(), self._unplaced, first=self._first)
+        moved = [Loss(0, self._size, 0, OUT_OF_ORDER)] if _goes_back(blocks) else []
+        moved += copies
+        if moved:  # what is missing need not be missing where damage is: the first of these tells it
+            total = gaps.take_all()
+            events = None if plain or self._guessed & {block.offset for block in blocks} else total
+            moved[0] = replace(moved[0], events=events)
+        self._losses += [*moved, *gaps.losses()]
+        if self._sealed:
+            self._losses += self._of_torn(self._torn, blocks) if self._torn is not None else ()
+            self._losses += self._of_sealed(blocks, plain)
+        torn_bytes = self._torn.length if self._torn is not None and not self._sealed else 0
+        losses = sorted(self._losses, key=lambda loss: loss.offset)
+        return Hopped(blocks, plain, losses, torn_bytes, self._padding)
+
+    def _numbered(self) -> list[Block]:
+        """The blocks. One whose ordinals are not known has those next to the block that it stands next to."""
+        last: int | None = 0 if self._first else None
+        numbered: list[Block] = []
+        for at, found in enumerate(self._found):
+            if isinstance(found, Block):
+                header = found.header
+                if not header.first_ordinal:
+                    header = self._with_ordinals(at, found, last)
+                last = header.last_ordinal
+                numbered.append(Block(found.offset, header))
+        return numbered
+
+    def _with_ordinals(self, at: int, block: Block, last: int | None) -> BlockHeader:
+        """A header with ordinals behind the last, where that block adjoins, else before the following ones."""
+        header, following = block.header, self._following(at)
+        adjoins = last is not None and (at == 0 or isinstance(self._found[at - 1], Block))
+        first = 1 if last is None else last + 1
+        self._guessed.add(block.offset)
+        if not adjoins and following is not None:
+            first = max(following - header.events, first)
+        elif not adjoins:
+            self._unplaced.add(block.offset)
+        return replace(header, first_ordinal=first, last_ordinal=first + header.events - 1)
+
+    def _following(self, at: int) -> int | None:
+        """The first ordinal behind a block that is known: of the next block that tells, or of the footer."""
+        for found in self._found[at + 1 :]:
+            if not isinstance(found, Block):
+                return None
+            if found.header.first_ordinal:
+                return found.header.first_ordinal
+        footer = self._footer()
+        return None if footer is None else footer.last_ordinal + 1
+
+    def _footer(self) -> Footer | None:
+        """The footer, wherever it stands: it knows the last ordinal."""
+        for ending in self._endings:
+            if ending.kind == c.KIND_FOOTER:
+                try:
+                    return parse_footer(self._read_at(ending.offset, ending.length))
+                except BadHeader:
+                    continue
+        return None
+
+    def _of_sealed(self, blocks: Sequence[Block], plain: Sequence[Plain]) -> Iterator[Loss]:
+        if not self._size:
+            yield Loss(0, 0, None, "sealed shard is empty")
+        elif blocks and not (plain and plain[-1].offset + plain[-1].length == self._size):
+            end = max(block.offset + block.header.member_length for block in blocks)
+            if self._endings:
+                yield Loss(end, max(self._size - end, 0), 0, DIRECTORY_DAMAGED)
+            else:
+                yield Loss(self._size, 0, None, DIRECTORY_MISSING)
+
+
+def _goes_back(blocks: Sequence[Block]) -> bool:
+    seqs = [block.header.first_seq for block in blocks]
+    return seqs != sorted(seqs)
+
+
+def without_copies(
+    blocks: Sequence[Block], read_at: ReadAt, guessed: set[int]
+) -> tuple[list[Block], list[Loss]]:
+    """The blocks without those that stand in the file twice, and what is said of these.
+
+    Of two with the same lines that stays whose header is not `guessed`.
+
+    Looks into blocks only where their seqs do not grow, as they do in every shard.
+    """
+    highest, kept, losses = 0, list[Block](), list[Loss]()
+    by_range: dict[tuple[int, int, int], list[Block]] = {}
+    for block in blocks:
+        header = block.header
+        same = by_range.setdefault((header.first_seq, header.last_seq, header.events), [])
+        twin = _twin(block, same, read_at, guessed) if header.first_seq <= highest else None
+        highest = max(highest, header.last_seq)
+        if twin is None:
+            same.append(block)
+            kept.append(block)
+            continue
+        better, worse = twin
+        if better is block:
+            kept[kept.index(worse)] = block
+            same[same.index(worse)] = block
+        where = f"a copy of the block at byte {better.offset:,}; its events are given once"
+        losses.append(Loss(worse.offset, worse.header.member_length, 0, where))
+    return sorted(kept, key=lambda block: block.offset), losses
+
+
+def _twin(
+    block: Block, others: Sequence[Block], read_at: ReadAt, guessed: set[int]
+) -> tuple[Block, Block] | None:
+    """The better and the worse of this block and one with the same lines; None where there is none."""
+    if not others:
+        return None
+    lines = _lines(block, read_at)
+    for other in others:
+        others_lines = _lines(other, read_at)
+        if lines is None:
+            return other, block
+        if others_lines is None or (lines == others_lines and other.offset in guessed):
+            return block, other
+        if lines == others_lines:
+            return other, block
+    return None
+
+
+def _lines(block: Block, read_at: ReadAt) -> bytes | None:
+    header = block.header
+    try:
+        return lines_of(read_at(block.offset, header.member_length), header.content_length, 0)
+    except BadBlock:
+        return None
+
+
+class _Gaps:
+    """Which damage cost which events: ordinals jump where some are missing."""
+
+    def __init__(
+        self,
+        blocks: Sequence[Block],
+        found: Sequence[Block | Damage | Plain],
+        footer: Footer | None,
+        unplaced: set[int],
+        *,
+        first: bool,
+    ) -> None:
+        self._found = found
+        self._by_offset = {block.offset: block for block in blocks}
+        self._before: dict[int, int | None] = {}  # by offset of a block: events missing just before it
+        self._measure(sorted(blocks, key=lambda block: block.header.first_ordinal), first=first)
+        self._before.update(dict.fromkeys(unplaced & self._before.keys()))
+        last = max((block.header.last_ordinal for block in blocks), default=0 if first else None)
+        known = footer is not None and last is not None
+        self._at_end = max(footer.last_ordinal - last, 0) if footer and known and last is not None else None
+
+    def _measure(self, ordered: Sequence[Block], *, first: bool) -> None:
+        last: int | None = 0 if first else None
+        for block in ordered:
+            header = block.header
+            self._before[block.offset] = None if last is None else max(header.first_ordinal - last - 1, 0)
+            last = max(last or 0, header.last_ordinal)
+
+    def take_all(self) -> int | None:
+        """Events missing between any two blocks; they are not told again. None where nobody can tell."""
+        gaps = list(self._before.values())
+        self._before = dict.fromkeys(self._before, 0)
+        return None if None in gaps else sum(gap or 0 for gap in gaps)
+
+    def losses(self) -> Iterator[Loss]:
+        """Each damage with the events it cost; of several in a row the first is said to cost them."""
+        damages: list[Damage] = []
+        certain = True
+        for found in self._found:
+            if isinstance(found, Damage):
+                damages.append(found)
+            elif isinstance(found, Plain):
+                certain = False  # plain lines may have taken ordinals
+            elif found.offset in self._by_offset:
+                yield from self._cost(damages, found, certain=certain)
+                damages, certain = [], True
+        yield from self._cost(damages, None, certain=certain)
+
+    def _cost(self, damages: Sequence[Damage], following: Block | None, *, certain: bool) -> Iterator[Loss]:
+        events = self._missing_before(following) if damages and certain else None
+        for damage in damages:
+            yield Loss(damage.offset, damage.length, events, damage.reason)
+            events = None if events is None else 0
+
+    def _missing_before(self, block: Block | None) -> int | None:
+        """Events missing before a block, or behind the last; told once."""
+        if block is None:
+            return self._at_end
+        events = self._before[block.offset]
+        self._before[block.offset] = 0
+        return events
