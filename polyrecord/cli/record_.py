@@ -120,7 +120,7 @@ class _Session:
         from polyrecord.record.intake import Intake
         from polyrecord.record.options import Options
         from polyrecord.record.passing import PassOn
-        from polyrecord.record.policy import DiskPolicy
+        from polyrecord.record.policy import DiskPolicy, Recover
         from polyrecord.record.privacy import Privacy
         from polyrecord.record.rejects import RejectsFile
         from polyrecord.record.stdin import StdinRecorder
@@ -133,6 +133,7 @@ class _Session:
         intake = Intake(
             root, clock, flush_seconds=flush_interval, stream=stream, bot_id=bot_id, index_keys=index_keys,
             rotate=options.rotate, sync=options.sync, disk=DiskPolicy(options.min_free), privacy=privacy,
+            recover=Recover(options.recover),
             manifest={"input": "stdin"},
         )  # fmt: skip
         _make_root(root)

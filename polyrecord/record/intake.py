@@ -6,6 +6,7 @@ dropped. The caller looks at `full` before it takes more in.
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -20,10 +21,12 @@ from polyrecord.record.blocks import DAY_NS, PendingBlock
 from polyrecord.record.buffer import LINE_END, OVERHEAD
 from polyrecord.record.identity import Manifest, new_writer_id, session_manifest
 from polyrecord.record.numbering import Numbering
+from polyrecord.record.others import recoveries
 from polyrecord.record.outcomes import FlushTicket
 from polyrecord.record.policy import (
     BlockPolicy,
     DiskPolicy,
+    Recover,
     RetryPolicy,
     RotatePolicy,
     SyncMode,
@@ -37,6 +40,7 @@ from polyrecord.record.trouble import TroubleFile
 from polyrecord.record.writer import Tick, Writer
 from polyrecord.times import SECOND, format_ts
 
+_RECOVERY_SECONDS = 10.0  # a close waits so long for the shards of others
 _MAX_BACKLOG = 16 << 20  # bytes of lines handed to the writer and not yet written
 
 
@@ -57,6 +61,7 @@ class Intake:
         retry: RetryPolicy | None = None,
         disk: DiskPolicy | None = None,
         privacy: Privacy | None = None,
+        recover: Recover = Recover.NEVER,
         manifest: Mapping[str, Any] | None = None,
     ) -> None:
         """`flush_seconds` after it came, an event goes to the operating system. Raises UsageError."""
@@ -77,9 +82,10 @@ class Intake:
             root, self.writer, rotate, clock.mono_ns, self._manifest.ensure, retain=retain
         )
         self._lost_blocks: deque[PendingBlock] = deque()
+        self._trouble = TroubleFile(root, self.writer, clock.wall_ns, privacy.text)
         self._writer = Writer(
             self._shards, clock, sync, retry or RetryPolicy(), FreeSpace(root, disk or DiskPolicy()),
-            TroubleFile(root, self.writer, clock.wall_ns, privacy.text),
+            self._trouble,
             on_written=lambda _: None, on_lost=self._lost_blocks.append, on_end=self._write_end,
             join_seconds=rotate.join_seconds,
         )  # fmt: skip
@@ -91,6 +97,11 @@ class Intake:
         self._oldest_ns = 0  # monotonic time of the oldest event not yet cut
         self._ticked_ns = clock.mono_ns()
         self._writer.start()
+        self._recovered: deque[dict[str, Any]] = deque()
+        self._recovery = threading.Thread(
+            target=self._recover_dead, args=(recover,), name="polyrecord-recover", daemon=True
+        )
+        self._recovery.start()
 
     @property
     def full(self) -> bool:
@@ -145,8 +156,7 @@ class Intake:
     def keep_time(self) -> float:
         """Do what time asks for; returns the seconds until it asks again."""
         now = self._clock.mono_ns()
-        while self._lost_blocks:
-            self._numbering.give_up(self._timeline.stamp(now), self._lost_blocks.popleft())
+        self._keep_ledger(now)
         if self._numbering.pending and now - self._oldest_ns >= self._flush_ns:
             self._numbering.cut()
         if now - self._ticked_ns >= SECOND and not self.full and self.trouble is None:
@@ -159,10 +169,26 @@ class Intake:
     def close(self) -> FlushTicket:
         """Write and seal everything; the ticket says how it went. A failing disk is waited for so long."""
         ticket = FlushTicket(closing=True)
+        self._recovery.join(_RECOVERY_SECONDS)
+        self._keep_ledger(self._clock.mono_ns())
         self._numbering.cut()
         self._writer.hasten()
         self._writer.order(ticket)
         return ticket
+
+    def _recover_dead(self, recover: Recover) -> None:
+        self._recovered.extend(recoveries(self._root, recover, self.writer, self._trouble))
+
+    def _keep_ledger(self, now: int) -> None:
+        """Declare blocks that were given up, and say whose shards were sealed."""
+        while self._lost_blocks:
+            self._numbering.give_up(self._timeline.stamp(now), self._lost_blocks.popleft())
+        while self._recovered:
+            ts = self._timeline.stamp(now)
+            if not self._numbering.pending:
+                self._oldest_ns = now
+            payload = orjson.dumps(self._recovered.popleft()) + LINE_END
+            self._numbering.add(ts, format_ts(ts), "recovered", payload, stream=TELEMETRY)
 
     def _write_end(self) -> None:
         if self._shards.events:

@@ -14,6 +14,7 @@ from polyrecord.record.drain import Drain
 from polyrecord.record.health import Health, HealthState
 from polyrecord.record.identity import Manifest, new_writer_id, session_manifest
 from polyrecord.record.numbering import Numbering
+from polyrecord.record.others import recoveries
 from polyrecord.record.outcomes import FlushOutcome, FlushTicket, LossNotice, RecorderStats
 from polyrecord.record.policy import (
     BlockPolicy,
@@ -93,14 +94,8 @@ class Session:
 
     def _recover_dead(self, recovered: Callable[[str, dict[str, Any]], object]) -> None:
         """Seal what writers that are dead left open; beside the recording, which need not wait for it."""
-        from polyrecord.record.recovery import recover_dead
-
-        everywhere = self._recover is Recover.ALL
-        try:
-            for writer in recover_dead(self._root, everywhere=everywhere, skip=self.writer):
-                recovered("recovered", writer.event_data())
-        except Exception as error:  # noqa: BLE001 - the recording goes on, and the next start tries again
-            self._trouble.tell("recovery of other writers' shards fails", error=str(error))
+        for data in recoveries(self._root, self._recover, self.writer, self._trouble):
+            recovered("recovered", data)
 
     def _lose(self, block: PendingBlock) -> None:
         self._drain.lost_blocks.append(block)
