@@ -13,6 +13,11 @@ def _isal() -> Any:
     return isal_zlib
 
 
+def load() -> None:
+    """Load what compresses, now rather than at the first block."""
+    _isal()
+
+
 def deflate(content: bytes, level: int) -> bytes:
     """A raw deflate stream of `content`; level 0 (fast) to 3 (small)."""
     packer = _isal().compressobj(level, 8, _RAW)

@@ -21,6 +21,7 @@ from polyrecord.errors import ConfigError
 from polyrecord.events.latency_data import checked_stages, declared_stages
 from polyrecord.events.names import EventType
 from polyrecord.events.routes import TELEMETRY, is_named
+from polyrecord.format.compress import load
 from polyrecord.format.layout import is_stream
 from polyrecord.record.buffer import OVERHEAD, Buffer, Item
 from polyrecord.record.current import SCOPE
@@ -159,6 +160,10 @@ class EventRecorder(TypedHelpers):
             manifest=privacy.mapping({**about, "metadata": dict(options.metadata)}),
         )  # fmt: skip
         self._session = self._new_session()
+        # Here and not on the threads that need it: what a thread imports at a fork no child can import.
+        load()
+        if options.recover != Recover.NEVER:
+            import polyrecord.record.recovery  # noqa: F401
         _recorders.add(self)
         if signals:
             handle_signals(close_all)

@@ -24,6 +24,7 @@ from polyrecord.ids import normal_id
 from polyrecord.record import secrets
 from polyrecord.record.redact_json import Scan, Unreadable
 from polyrecord.record.redact_text import DONE, Texts
+from polyrecord.record.searching import Pattern
 from polyrecord.record.secrets import plain
 
 MASK: Final = "[redacted]"
@@ -270,14 +271,14 @@ def _unanchored(pattern: str) -> str:
     return pattern
 
 
-def _compile(pattern: str, *, bytes_: bool = False) -> Any:
+def _compile(pattern: str, *, bytes_: bool = False) -> Pattern:
     import re2
 
     options = re2.Options()
     options.log_errors = False
     options.case_sensitive = not bytes_
     try:
-        return re2.compile(pattern.encode() if bytes_ else pattern, options=options)
+        return Pattern(re2.compile(pattern.encode() if bytes_ else pattern, options=options))
     except re2.error as error:
         raise ConfigError(
             f"not a redaction pattern: {error}", hint="a regular expression that RE2 knows"

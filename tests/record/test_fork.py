@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import threading
 from pathlib import Path
 
 import pytest
@@ -72,3 +74,29 @@ def test_a_closed_recorder_stays_closed_in_the_child(tmp_path: Path) -> None:
 
     assert in_child(child) == 0
     assert len(read_lines(tmp_path)) == 1
+
+
+def test_a_fork_at_any_moment_leaves_a_child_that_can_record(tmp_path: Path) -> None:
+    """Whatever the parent's threads were in the middle of: a search, an import, a write, a lock."""
+    done = threading.Event()
+
+    def flood() -> None:
+        while not done.is_set():
+            recorder.record("signal", {"who": "parent", "note": "api_key=x" * 20})
+
+    def child() -> None:
+        signal.alarm(30)
+        recorder.record("signal", {"who": "child"})
+        assert recorder.close().wait(20).events == 1
+
+    recorder = EventRecorder(tmp_path, buffer_bytes=1 << 20, flush_interval=0.01)
+    flooding = threading.Thread(target=flood)
+    flooding.start()
+    try:
+        assert [in_child(child) for _ in range(25)] == [0] * 25
+    finally:
+        done.set()
+        flooding.join()
+        recorder.close().wait(20)
+    children = [event for event in read_lines(tmp_path) if event["data"].get("who") == "child"]
+    assert len(children) == 25
