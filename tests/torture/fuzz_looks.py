@@ -1,7 +1,7 @@
 """What is demanded of everything that reads bytes, whatever the bytes are.
 
-Every byte of a file is accounted for once, nothing but the errors that the functions name is raised, and what is
-inflated is what its CRC says.
+Every byte of a file is accounted for once, nothing but the errors that the functions name is raised, and what
+is inflated is what its CRC says.
 """
 
 from __future__ import annotations
