@@ -54,6 +54,7 @@ class ClockStep(EventData):
     After a step back the `ts` of events go on from where they were; after a step forward they follow.
     """
 
+    step_ns: Integer | None = Field(None, description="how far the wall clock jumped, ns; negative: back")
     offset_ns: Integer = Field(
         description="wall clock minus the time events had until then, ns; negative: back"
     )

@@ -6,7 +6,7 @@ import contextlib
 import threading
 from collections import Counter, deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeAlias
 
 from polyrecord.events.routes import stream_of
@@ -19,6 +19,7 @@ OVERHEAD = 200  # bytes of an item beside its payload: tuple, bytes header, slot
 _SHARE = 4  # part of the bound that may be pending, and again as much on its way to the disk
 _MOST_TYPES = 200  # types that a loss names one by one
 _MOST_SIFTED = 512  # events looked at in one call: a caller must not pay for a long queue at once
+_PATIENCE = 0.02  # seconds that the drain waits for who records
 _OVERSHOOT = 16  # part of the bound that what matters most may exceed it by, while another thread makes room
 
 
@@ -37,18 +38,21 @@ class Loss:
 
     reason: str = ""
     events: Counter[tuple[str, str | None]] = field(default_factory=Counter)
-    count: int = 0
     since_mono: int = 0
     until_mono: int = 0
 
-    def add(self, event_type: str, stream: str | None, mono_ns: int, reason: str) -> None:
+    def add(self, mono_ns: int, event_type: str, stream: str | None, reason: str) -> None:
         """Count one more."""
-        if not self.count:
+        if not self.events:
             self.reason, self.since_mono, self.until_mono = reason, mono_ns, mono_ns
-        self.count += 1
-        self.events[self._entry(text_of(event_type), stream)] += 1
+        self.events[self._entry(event_type, stream)] += 1
         self.since_mono = min(self.since_mono, mono_ns)
         self.until_mono = max(self.until_mono, mono_ns)
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return sum(self.events.values())
 
     def _entry(self, event_type: str, stream: str | None) -> tuple[str, str | None]:
         """Types made up at run time must not fill the memory: the many are counted as one of their stream."""
@@ -67,15 +71,21 @@ class Buffer:
     is no room, so the hot path has one test for full, not started and closed.
 
     `items` is where callers append. With the priority policy the events that survived while others gave way
-    are older than those: they wait in a queue for each priority, and `take` begins with the highest.
+    are older than those: they wait in a queue for each priority, and `take` begins with the highest. Before
+    all of them come flushes of which every event has given way.
+
+    A signal handler, or an object that is collected, may record while this very thread is anywhere in here:
+    no lock is waited for while one records. Whoever drains waits for one only so long, for a handler may
+    wait for the drain while the code it interrupted holds the lock.
     """
 
-    __slots__ = ("_limit", "_lock", "_loss", "_overload", "_sifting", "_survivors", "closed", "dropped",
-                 "dropped_by", "items", "loss_since", "room")  # fmt: skip
+    __slots__ = ("_counting", "_limit", "_loss", "_overload", "_sifting", "_survivors", "_uncounted",
+                 "closed", "dropped", "dropped_by", "items", "loss_since", "room")  # fmt: skip
 
     def __init__(self, limit: int, overload: Overload) -> None:
         self.items: Queue = deque()
-        self._survivors: list[Queue] = [deque() for _ in range(HIGHEST)]  # of priority 1 and more, of 2
+        # Of priority 1 and more; of 2; flushes alone.
+        self._survivors: list[Queue] = [deque() for _ in range(HIGHEST + 1)]
         self._limit = limit
         self._overload = overload
         self.closed = False
@@ -83,8 +93,9 @@ class Buffer:
         self._forget()
 
     def _forget(self) -> None:
-        self._lock = threading.Lock()
+        self._counting = threading.Lock()
         self._sifting = threading.Lock()
+        self._uncounted: deque[tuple[int, str, str | None, str]] = deque()
         self._loss = Loss()
         self.dropped = 0  # over the recorder's life
         self.dropped_by: Counter[str] = Counter()
@@ -93,7 +104,8 @@ class Buffer:
     @property
     def used(self) -> int:
         """Bytes recorded and not yet written or dropped."""
-        return 0 if self.room == -1 else self._limit - self.room - (_SHUT if self.closed else 0)
+        room = self.room + (_SHUT if self.closed else 0)
+        return 0 if room == -1 else self._limit - room
 
     @property
     def share(self) -> int:
@@ -141,13 +153,16 @@ class Buffer:
 
     def take(self, most: int) -> list[Item | FlushTicket]:
         """The next events and flushes, oldest first, at most so many."""
-        if self._overload is not Overload.PRIORITY:
-            return _pop(self.items, most)
-        with self._sifting:  # held for microseconds, and whoever records never waits for it
+        held = self._sifting.acquire(timeout=_PATIENCE)  # held for microseconds, but see the class
+        try:
             taken: list[Item | FlushTicket] = []
             for queue in (*reversed(self._survivors), self.items):
-                taken += _pop(queue, most - len(taken))
+                if queue:
+                    taken += _pop(queue, most - len(taken))
             return taken
+        finally:
+            if held:
+                self._sifting.release()
 
     def release(self, size: int) -> None:
         """Give back the bytes of events that are written or gone."""
@@ -160,19 +175,38 @@ class Buffer:
 
     def drop(self, item: Item, reason: str) -> None:
         """Count an event that is not kept."""
-        with self._lock:
+        self._uncounted.append((item[0], text_of(item[1]), item[5], reason))
+        # Who finds another at it leaves it to that one, which looks again when it is done.
+        while self._uncounted and self._counting.acquire(blocking=False):
+            try:
+                self._count()
+            finally:
+                self._counting.release()
+
+    def _count(self) -> None:
+        while self._uncounted:
+            entry = self._uncounted.popleft()
             self.dropped += 1
-            self.dropped_by[reason] += 1
-            self._loss.add(item[1], item[5], item[0], reason)
+            self.dropped_by[entry[3]] += 1
+            self._loss.add(*entry)
             self.loss_since = self._loss.since_mono
 
-    def take_loss(self) -> Loss | None:
-        """What was dropped since the last call, or None."""
-        if not self._loss.count:
+    def take_loss(self, *, last: bool = False) -> Loss | None:
+        """What was dropped since the last call; None if nothing, or while another thread counts it.
+
+        The `last` is taken even then: that thread may have been interrupted by a handler that closes.
+        """
+        if not self._loss.events:
             return None
-        with self._lock:
+        held = self._counting.acquire(timeout=_PATIENCE if last else 0)
+        if not held and not last:
+            return None
+        try:
             loss, self._loss, self.loss_since = self._loss, Loss(), 0
-        return loss
+        finally:
+            if held:
+                self._counting.release()
+        return replace(loss, events=Counter(loss.events))  # to the other one it may still be counted
 
     def _make_room(self, item: Item, size: int) -> bool:
         """Drop by policy until `size` bytes fit; False when the new event itself has to give way."""
@@ -186,16 +220,19 @@ class Buffer:
         return size <= self.room
 
     def _drop_oldest(self) -> bool:
-        tickets: list[FlushTicket] = []
+        return self._drop_first(self.items)
+
+    def _drop_first(self, queue: Queue) -> bool:
+        """Drop the oldest event of a queue; a flush before it keeps its place, unless it is answered."""
         try:
-            oldest = self.items.popleft()
-            while isinstance(oldest, FlushTicket):  # somebody waits for it: it keeps its place
-                tickets.append(oldest)
-                oldest = self.items.popleft()
+            oldest = queue.popleft()
+            while isinstance(oldest, FlushTicket):
+                if oldest.closing or not oldest.done:
+                    self._survivors[HIGHEST].append(oldest)
+                oldest = queue.popleft()
         except IndexError:
-            oldest = None
-        self.items.extendleft(reversed(tickets))
-        return oldest is not None and self._give_way(oldest)
+            return False
+        return self._give_way(oldest)
 
     def _sift(self, priority: int, size: int) -> bool:
         """Let events of at most this priority give way, the lowest and oldest first."""
@@ -208,7 +245,7 @@ class Buffer:
 
     def _sift_some(self, priority: int, size: int) -> None:
         left = _MOST_SIFTED
-        for level, queue in enumerate((self.items, *self._survivors)):
+        for level, queue in enumerate((self.items, *self._survivors[:HIGHEST])):
             while level <= priority and left and size > self.room and self._sift_one(queue, level):
                 left -= 1
 
@@ -223,13 +260,7 @@ class Buffer:
                 self._survivors[level].append(oldest)
                 return True
             return self._give_way(oldest)
-        at = next((at for at, item in enumerate(queue) if not isinstance(item, FlushTicket)), None)
-        if at is None:
-            return False
-        oldest = queue[at]
-        del queue[at]
-        assert not isinstance(oldest, FlushTicket)
-        return self._give_way(oldest)
+        return self._drop_first(queue)
 
     def _give_way(self, item: Item) -> bool:
         self.drop(item, "buffer_full")

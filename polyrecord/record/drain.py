@@ -9,6 +9,7 @@ Under a backlog slices grow, for a busy strategy lets this thread in only every 
 from __future__ import annotations
 
 import base64
+import contextlib
 import threading
 import time
 from collections import deque
@@ -21,6 +22,7 @@ from polyrecord.clock import Clock
 from polyrecord.events.routes import TELEMETRY
 from polyrecord.record.blocks import DAY_NS, PendingBlock
 from polyrecord.record.buffer import LINE_END, Buffer, Item, item_size, text_of
+from polyrecord.record.losses import LossHook
 from polyrecord.record.numbering import Numbering
 from polyrecord.record.outcomes import FlushTicket, LossNotice
 from polyrecord.record.policy import FlushPolicy
@@ -54,9 +56,7 @@ class Drain:
     ) -> None:
         self.lost_blocks: deque[PendingBlock] = deque()  # numbered, and given up by the writer
         self._steps = steps
-        self._on_loss = on_loss
-        self._told = 0  # losses that the hook knows of
-        self._told_ns = 0
+        self._hook = None if on_loss is None else LossHook(on_loss)
         self._hastened = False
         self._most_backlog = min(_MAX_BACKLOG, buffer.share)
         self._buffer = buffer
@@ -65,7 +65,10 @@ class Drain:
         self._flush = flush
         self._clock = clock
         self._timeline = Timeline(clock)
-        self._wake = threading.Event()
+        # Locked until the drain is to wake. Not an Event, which has a lock: a signal handler that records
+        # while the code it interrupted is setting it would wait for itself.
+        self._bell = threading.Lock()
+        self._bell.acquire()
         self._oldest_ns = 0  # monotonic time of the oldest event not yet cut
         self._ticked_ns = clock.mono_ns()
         self._thread = threading.Thread(target=self._run, name="polyrecord-drain", daemon=True)
@@ -81,14 +84,17 @@ class Drain:
 
     def wake(self) -> None:
         """Look at the buffer now rather than in 25 ms."""
-        self._wake.set()
+        with contextlib.suppress(RuntimeError):  # it was rung already
+            self._bell.release()
 
     def _run(self) -> None:
         while True:
-            self._wake.wait(_IDLE_SECONDS)
-            self._wake.clear()
-            if self._pass():
-                return
+            self._bell.acquire(timeout=_IDLE_SECONDS)
+            try:
+                if self._pass():
+                    return
+            except Exception:  # noqa: BLE001 - without this thread nothing would be recorded any more
+                LOG.exception("the drain failed, and goes on")
 
     def _pass(self) -> bool:
         """Drain what is there; True when a closing ticket was met."""
@@ -158,11 +164,11 @@ class Drain:
     def _finish_flush(self, ticket: FlushTicket, behind: list[Item | FlushTicket]) -> bool:
         if ticket.closing:
             self._take_stragglers(behind)
-        self._declare_losses()
+        self._declare_losses(last=ticket.closing)
         self._numbering.cut()
-        self._writer.order(ticket)
         if ticket.closing:
             self._tell_of_losses(finally_=True)
+        self._writer.order(ticket)
         return ticket.closing
 
     def _take_stragglers(self, behind: list[Item | FlushTicket]) -> None:
@@ -184,8 +190,8 @@ class Drain:
         if crowded or self._flush.due(pending, self._clock.mono_ns() - self._oldest_ns):
             self._numbering.cut()
 
-    def _declare_losses(self) -> None:
-        self._number_loss()
+    def _declare_losses(self, *, last: bool = False) -> None:
+        self._number_loss(last=last)
         while self.lost_blocks:
             now = self._clock.mono_ns()
             if not self._numbering.pending:
@@ -193,25 +199,17 @@ class Drain:
             self._numbering.give_up(self._timeline.stamp(now), self.lost_blocks.popleft())
 
     def _tell_of_losses(self, *, finally_: bool = False) -> None:
-        """Call the bot's hook: at the first loss at once, then every second while there are more."""
-        total = self._buffer.dropped + self._writer.given_up
-        now = self._clock.mono_ns()
-        if self._on_loss is None or total == self._told:
+        """Let the bot's hook know, if there is one."""
+        given_up = self._writer.given_up
+        total = self._buffer.dropped + given_up
+        if self._hook is None or not total:
             return
-        if self._told and now - self._told_ns < _TICK_NS and not finally_:
-            return
-        by_reason = {**self._buffer.dropped_by}
-        if self._writer.given_up:
-            by_reason["write_error"] = self._writer.given_up
-        notice = LossNotice(total - self._told, total, by_reason)
-        self._told, self._told_ns = total, now
-        try:
-            self._on_loss(notice)
-        except Exception:  # noqa: BLE001 - the bot's code; the recording goes on
-            LOG.exception("the on_loss hook raised")
+        tell = self._hook.tell_last if finally_ else self._hook.tell
+        by_reason = {**self._buffer.dropped_by, **({"write_error": given_up} if given_up else {})}
+        tell(total, by_reason, self._clock.mono_ns())
 
-    def _number_loss(self) -> None:
-        loss = self._buffer.take_loss()
+    def _number_loss(self, *, last: bool = False) -> None:
+        loss = self._buffer.take_loss(last=last)
         if loss is None:
             return
         if not self._numbering.pending:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import os
@@ -106,8 +107,8 @@ class ShardFile:
 
     def append(self, member: bytes) -> None:
         """Write one block whole; on OSError the file ends at the last whole member again."""
-        self._write(member)
         header = parse_header(member)
+        self._write(member)
         self._directory.add(self.size, header, int.from_bytes(member[-8:-4], "little"))
         if self._retain:
             self._retained.append((self.size, member))
@@ -118,6 +119,7 @@ class ShardFile:
         self.unsynced += len(member)
 
     def _write(self, data: bytes) -> None:
+        os.lseek(self._descriptor, self.size, os.SEEK_SET)  # wherever an earlier try has left it
         try:
             write_all(self._descriptor, data)
         except OSError:
@@ -160,8 +162,8 @@ class ShardFile:
             os.close(descriptor)
             self.path.unlink()
             raise
-        os.close(self._descriptor)
-        self._descriptor = descriptor
+        old, self._descriptor = self._descriptor, descriptor
+        _close(old)
         self._is_synced()
 
     def sync(self) -> None:
@@ -213,8 +215,8 @@ class ShardFile:
             os.close(joined.descriptor)
             temporary.unlink(missing_ok=True)
             raise
-        os.close(self._descriptor)
-        self._descriptor, self._directory = joined.descriptor, joined.directory
+        old, self._descriptor, self._directory = self._descriptor, joined.descriptor, joined.directory
+        _close(old)
         self.size, self.blocks = joined.size, joined.blocks
         self._is_synced()
         sync_directory(self.path.parent)
@@ -245,17 +247,20 @@ class ShardFile:
             self._suspect = True
             self._cut_back()
             raise
-        os.close(self._descriptor)
+        self.abandon()
         remove_if_empty(self.path.parent)
         return final
 
     def abandon(self) -> None:
         """Close this copy of the descriptor; a flock ends with the last copy only."""
-        os.close(self._descriptor)
+        # Not known any more before it is closed: a child forked meanwhile must not close another's number.
+        old, self._descriptor = self._descriptor, -1
+        if old >= 0:
+            _close(old)
 
     def discard(self) -> None:
         """Remove the file."""
-        os.close(self._descriptor)
+        self.abandon()
         self.path.unlink(missing_ok=True)
         remove_if_empty(self.path.parent)
         remove_if_empty(self.path.parent.parent)
@@ -281,6 +286,12 @@ class _Joined:
         """Raise OSError unless all events are here."""
         if self.events != events:
             raise OSError(errno.EIO, f"{self.events} events were read again, not {events}")
+
+
+def _close(descriptor: int) -> None:
+    """Close what is synced already, or not wanted: an error says nothing, and the number is free after it."""
+    with contextlib.suppress(OSError):
+        os.close(descriptor)
 
 
 def _copy(source: int, target: int, size: int) -> None:

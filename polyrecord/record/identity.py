@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import platform
 import re
@@ -23,13 +24,14 @@ from polyrecord.record.revision import git_revision
 from polyrecord.times import format_ts
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+_sessions = itertools.count(int.from_bytes(os.urandom(2)))  # of one process no two may be the same
 _UNSAFE = re.compile(r"[^a-z0-9_]+")
 
 
 def new_writer_id(wall_ns: int) -> str:
     """`20261120t123456.host.4711.9f3c`: sorts by start, tells host and process, and never repeats."""
     start = re.sub(r"[-:]", "", format_ts(wall_ns)[:19]).lower()
-    return f"{start}.{host_name()}.{os.getpid()}.{os.urandom(2).hex()}"
+    return f"{start}.{host_name()}.{os.getpid()}.{next(_sessions) & 0xFFFF:04x}"
 
 
 def host_name() -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import orjson
 
@@ -13,6 +13,7 @@ from polyrecord.format.constants import LEDGER_LOSS
 from polyrecord.format.layout import check_stream
 from polyrecord.record.blocks import DAY_NS, BlockBuilder, PendingBlock
 from polyrecord.record.buffer import LINE_END, Loss
+from polyrecord.record.encode import rescue
 from polyrecord.record.keys import TraceKeys, ValueKeys, quote
 from polyrecord.record.policy import BlockPolicy
 from polyrecord.times import format_ts
@@ -112,7 +113,7 @@ class Numbering:
             "since_ts": format_ts(since),
             "until_ts": format_ts(until),
         }
-        payload = orjson.dumps(data) + LINE_END
+        payload = _dumps(data) + LINE_END
         self.add(ts, format_ts(ts), LEDGER_LOSS, payload, stream=TELEMETRY, lost=loss.count)
 
     def give_up(self, ts: int, block: PendingBlock) -> None:
@@ -130,7 +131,7 @@ class Numbering:
             "since_ts": format_ts(index.min_ts),
             "until_ts": format_ts(index.max_ts),
         }
-        payload = orjson.dumps(data) + LINE_END
+        payload = _dumps(data) + LINE_END
         self.kept -= index.events
         self.add(ts, format_ts(ts), LEDGER_LOSS, payload, stream=TELEMETRY, lost=index.events)
 
@@ -145,8 +146,12 @@ class Numbering:
         return ranges
 
     def cut(self) -> None:
-        """Cut whatever is pending in every stream."""
-        for builder in self._builders.values():
+        """Cut whatever is pending in every stream.
+
+        The ledger first: were a crash to take what comes after it, a loss would be declared and its
+        neighbours unknown; the other way round there would be a gap that nobody declared.
+        """
+        for builder in sorted(self._builders.values(), key=lambda builder: builder.stream != TELEMETRY):
             if len(builder):
                 self._cut(builder)
 
@@ -154,3 +159,11 @@ class Numbering:
         self.pending -= len(builder)
         self.pending_bytes -= builder.charge
         self._emit(builder.cut())
+
+
+def _dumps(data: Mapping[str, Any]) -> bytes:
+    """A ledger's entry as JSON: the names of types in it are a bot's, and may be no text that UTF-8 knows."""
+    try:
+        return orjson.dumps(data)
+    except TypeError:
+        return rescue(data)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Coroutine, Generator
 from dataclasses import dataclass
@@ -91,7 +92,10 @@ class FlushTicket(Coroutine[Any, Any, FlushOutcome]):
             callbacks, self._callbacks = self._callbacks, []
         self._done.set()
         for callback in callbacks:
-            callback(outcome)
+            try:
+                callback(outcome)
+            except Exception:
+                logging.getLogger("polyrecord").exception("a callback of a flush raised")
 
     def __await__(self) -> Generator[Any, None, FlushOutcome]:
         if self._outcome is None:

@@ -48,9 +48,11 @@ class SyncPolicy:
 
     mode: SyncMode = SyncMode.INTERVAL
     seconds: float = 1.0
-    most_bytes: int = (
-        16 * MIB
-    )  # kept in memory until the disk has them: a failed sync is made good from there
+    most_bytes: int = 16 * MIB  # held in memory until the disk has them, to make a failed sync good
+
+    def __post_init__(self) -> None:
+        """Take a mode by its name, too; raises ValueError for one there is not."""
+        object.__setattr__(self, "mode", SyncMode(self.mode))
 
     def due(self, unsynced_bytes: int, age_ns: int, *, flushed: bool) -> bool:
         """Whether to fsync now; `flushed` says that somebody waits for a flush."""

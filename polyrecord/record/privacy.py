@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
@@ -67,6 +68,10 @@ class Privacy:
 
         return Redactor(self._policy) if self._redact else None
 
+    def begin_anew(self) -> None:
+        """In a forked child: see `forget_patterns`."""
+        self._own = None
+
     def text(self, text: str) -> str:
         """A text without secrets."""
         self._own = self._own or self.redactor()
@@ -76,6 +81,15 @@ class Privacy:
         """What goes into a manifest, without secrets."""
         self._own = self._own or self.redactor()
         return dict(said) if self._own is None else self._own.mapping(said)
+
+
+def forget_patterns() -> None:
+    """In a forked child: compile anew. RE2 searches without the interpreter lock and has locks of its own.
+
+    A thread of the parent may have held one at the fork, and in the child nobody would give it back.
+    """
+    if "re2" in sys.modules:
+        sys.modules["re2"].purge()
 
 
 def hash_key() -> bytes | None:

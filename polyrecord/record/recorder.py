@@ -41,7 +41,7 @@ from polyrecord.record.policy import (
     RotatePolicy,
     SyncPolicy,
 )
-from polyrecord.record.privacy import Privacy
+from polyrecord.record.privacy import Privacy, forget_patterns
 from polyrecord.record.recorded import DROPPED, RECORDED
 from polyrecord.record.session import Session
 from polyrecord.record.signals import forget_signals, handle_signals
@@ -138,7 +138,7 @@ class EventRecorder(TypedHelpers):
         self._refused = 0
         # Reentrant: a bot's own signal handler may close while this thread is in the middle of a flush.
         self._lock = threading.RLock()
-        self._started = False
+        self._started = self._starting = False
         self._signals = signals
         self._closing: FlushTicket | None = None
         self.record = make_record(
@@ -149,7 +149,7 @@ class EventRecorder(TypedHelpers):
             "bot_id": options.bot_id, "strategy_id": options.strategy_id, "config_hash": config_hash(config),
             "overload": self._overload, "sampling": dict(options.sample),
         }  # fmt: skip
-        privacy = Privacy.of(options)
+        self._privacy = privacy = Privacy.of(options)
         self._new_session = partial(
             Session, self.root, self._buffer, clock,
             flush=FlushPolicy(options.buffer_size, options.flush_interval),
@@ -233,14 +233,15 @@ class EventRecorder(TypedHelpers):
         """Hand everything recorded so far to the operating system: `await` it, or `.wait()` for it."""
         ticket = FlushTicket()
         with self._lock:
-            if self._started and self._closing is None:
+            if self._closing is not None:  # what was recorded before is written when that is done
+                return self._closing
+            refused = self._session.refusal()
+            if self._started and refused is None:
                 self._session.expect(ticket)
                 self._buffer.items.append(ticket)
                 self._session.wake()
                 return ticket
-            if self._closing is not None:  # what was recorded before is written when that is done
-                return self._closing
-        ticket.resolve(self._session.outcome())
+        ticket.resolve(refused or self._session.outcome())
         return ticket
 
     def close(self) -> FlushTicket:
@@ -268,7 +269,8 @@ class EventRecorder(TypedHelpers):
         return self._session.health(started=self._started, closed=self.closed)
 
     def __enter__(self) -> Self:
-        _open_recorders.add(self)
+        if self._closing is None:
+            _open_recorders.add(self)
         return self
 
     def __exit__(
@@ -304,7 +306,7 @@ class EventRecorder(TypedHelpers):
             if self._closing is not None:
                 self._refused += 1
                 return False
-            self._session.wake()
+            self._session.hurry()
             if not self._held.wanted:
                 return self._buffer.put(item, size)
             if self._buffer.offer(item, size):
@@ -317,8 +319,12 @@ class EventRecorder(TypedHelpers):
     def _start(self) -> None:
         """Start the threads at the first event."""
         with self._lock:
-            if self._closing is None and not self._started:
-                self._session.start({"stages": list(self.stages)}, self.record)
+            if self._closing is None and not self._started and not self._starting:
+                self._starting = True  # a signal handler may record while this thread is in here
+                try:
+                    self._session.start({"stages": list(self.stages)}, self.record)
+                finally:
+                    self._starting = False
                 self._started = True
                 self._buffer.open()
                 _open_recorders.add(self)
@@ -329,9 +335,10 @@ class EventRecorder(TypedHelpers):
     def _begin_anew(self) -> None:
         """In a forked child: what is in memory is the parent's to write; the child gets its own identity."""
         self._lock = threading.RLock()
-        self._session.abandon()
         self._buffer.empty()
-        self._started = False
+        self._started = self._starting = False
+        self._session.abandon()
+        self._privacy.begin_anew()
         if self._closing is not None:
             self._closing = FlushTicket(closing=True)
             self._closing.resolve(self._session.outcome())
@@ -385,9 +392,11 @@ def _close_at_end_of_child() -> None:
 
 def _in_forked_child() -> None:
     forget_signals()
+    forget_patterns()
     _open_recorders.clear()
     for recorder in list(_recorders):
-        recorder._begin_anew()  # noqa: SLF001 - of this module
+        with contextlib.suppress(Exception):  # what one of them meets must not keep the others from it
+            recorder._begin_anew()  # noqa: SLF001 - of this module
 
 
 os.register_at_fork(after_in_child=_in_forked_child)

@@ -10,6 +10,7 @@ from polyrecord.errors import ConfigError
 from polyrecord.ids import normal_id
 
 _WHOLE = 1 << 32
+_MOST_TYPES = 1_000
 _LEDGER: Final = frozenset({"loss", "gap", "stale", "clock_step", "reconnect", "recovered"})
 
 
@@ -41,6 +42,8 @@ class Sampler:
         return share_of(trace_id) < rate * _WHOLE
 
     def _every_nth(self, event_type: str, rate: float) -> bool:
+        if len(self._owed) >= _MOST_TYPES:  # types made up at run time must not fill the memory
+            self._owed.clear()
         owed = self._owed.get(event_type, 0.0) + rate
         takes = owed >= 1 - 1e-9
         self._owed[event_type] = owed - takes

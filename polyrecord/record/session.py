@@ -109,6 +109,10 @@ class Session:
         """Know of a flush that is on its way through the buffer."""
         self._writer.expect(ticket)
 
+    def refusal(self) -> FlushOutcome | None:
+        """What whoever wants to flush is told at once, or None."""
+        return self._writer.refusal()
+
     def hasten(self) -> None:
         """A close has begun: a failing disk is waited for only so long from now on."""
         self._drain.hasten()
@@ -122,6 +126,11 @@ class Session:
         """Let the drain look at the buffer now."""
         self._drain.wake()
 
+    def hurry(self) -> None:
+        """The buffer is full: let the drain make room, unless the disk keeps it from that."""
+        if not self._writer.stuck:
+            self._drain.wake()
+
     def outcome(self) -> FlushOutcome:
         """How things stand, as a flush would answer."""
         return self._writer.outcome(durable=not self._shards.unsynced)
@@ -129,7 +138,7 @@ class Session:
     def health(self, *, started: bool, closed: bool) -> Health:
         """How recording goes now."""
         state = self._writer.health() if started else HealthState.IDLE
-        if closed and state is not HealthState.DEGRADED:
+        if closed and state in {HealthState.IDLE, HealthState.OK}:
             state = HealthState.CLOSED
         return Health(
             state=state,

@@ -14,8 +14,9 @@ _SLOWEST = 10  # slewed back, our time runs at least at 9/10 of its pace: it mus
 
 @dataclass(frozen=True, slots=True)
 class ClockStep:
-    """The wall clock moved against the monotonic one, by `offset_ns` (negative: back)."""
+    """The wall clock moved by `step_ns` against the monotonic one, and is `offset_ns` from our time now."""
 
+    step_ns: int
     offset_ns: int
     wall_ns: int
 
@@ -64,19 +65,23 @@ class Timeline:
         wall, mono = self._clock.wall_ns(), self._clock.mono_ns()
         passed, self._checked = mono - self._checked, mono
         offset = wall - mono - self._anchor
+        step = offset - self._reported
         if offset > 0:
             self._anchor += offset
             self._reported = 0
-            return ClockStep(offset, wall) if offset >= STEP_NS else None
-        if offset <= -STEP_NS and abs(offset - self._reported) >= STEP_NS:
-            self._reported = offset
-            return ClockStep(offset, wall)
-        if offset > -STEP_NS and not self._reported:
+        elif offset > -STEP_NS:
             self._anchor -= min(-offset, passed // _SLOWEST)
-        return None
+            self._reported = 0
+        elif abs(step) >= STEP_NS:
+            self._reported = offset
+        return ClockStep(step, offset, wall) if abs(step) >= STEP_NS else None
 
 
 def clock_step_data(step: ClockStep) -> dict[str, Any]:
     """The data of a `clock_step` event."""
-    direction = "back" if step.offset_ns < 0 else "forward"
-    return {"offset_ns": step.offset_ns, "direction": direction, "wall_ts": format_ts(step.wall_ns)}
+    return {
+        "step_ns": step.step_ns,
+        "offset_ns": step.offset_ns,
+        "direction": "back" if step.step_ns < 0 else "forward",
+        "wall_ts": format_ts(step.wall_ns),
+    }

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
+import threading
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +14,7 @@ from typing import Any, Final
 import orjson
 
 from polyrecord.format.layout import ERRORS
+from polyrecord.record.encode import rescue
 from polyrecord.record.files import make_directory, write_all
 from polyrecord.times import format_ts
 
@@ -36,26 +39,28 @@ class TroubleFile:
         self._redact = redact
         self._waiting: deque[bytes] = deque(maxlen=_MOST_WAITING)
         self._written = 0
+        self._lock = threading.Lock()  # the writer tells, and the recovery of other writers' shards
 
     def tell(self, what: str, *, error: str | None = None, good: bool = False, **more: Any) -> None:
         """Log a change and keep it for the file."""
         error = None if error is None else self._redact(error)
-        LOG.log(logging.INFO if good else logging.WARNING, "%s%s", what, f": {error}" if error else "")
+        with contextlib.suppress(Exception):  # a filter or a handler of the bot's may raise anything
+            LOG.log(logging.INFO if good else logging.WARNING, "%s%s", what, f": {error}" if error else "")
         entry = {"ts": format_ts(self._wall_ns()), "what": what, "error": error, **more}
-        self._waiting.append(orjson.dumps(entry, default=str, option=orjson.OPT_APPEND_NEWLINE))
+        with self._lock:
+            self._waiting.append(_line(entry))
         self.write()
 
     def write(self) -> None:
         """Append what waits, if that works and the file has not grown too large."""
-        if not self._waiting or self._written > _MOST_BYTES:
-            return
-        waiting = list(self._waiting)
-        try:
-            self._append(b"".join(waiting))
-        except OSError:
-            return
-        for _ in waiting:
-            self._waiting.popleft()
+        with self._lock:
+            if not self._waiting or self._written > _MOST_BYTES:
+                return
+            try:
+                self._append(b"".join(self._waiting))
+            except (OSError, ValueError):  # ValueError: a root that is no path at all
+                return
+            self._waiting.clear()
 
     def _append(self, data: bytes) -> None:
         make_directory(self.path.parent)
@@ -70,3 +75,10 @@ class TroubleFile:
         finally:
             os.close(descriptor)
         self._written += len(data)
+
+
+def _line(entry: dict[str, Any]) -> bytes:
+    try:
+        return orjson.dumps(entry, default=str, option=orjson.OPT_APPEND_NEWLINE)
+    except TypeError:  # the name of a file that is not UTF-8
+        return rescue(entry) + b"\n"

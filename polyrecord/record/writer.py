@@ -81,6 +81,7 @@ class Writer:
         self._restored = 0
         self._queued = 0
         self._taken = 0
+        self._ticking = False  # a tick waits, or is under way: a disk that hangs must not collect them
         self._busy_since = 0.0  # monotonic seconds; 0 outside calls to the disk
         self._thread = threading.Thread(target=self._run, name="polyrecord-writer", daemon=True)
 
@@ -107,6 +108,14 @@ class Writer:
     def stuck(self) -> bool:
         """Whether the disk fails or does not answer: what is not ordered yet waits in the buffer."""
         return self._breaker.failing or self.stalled
+
+    def refusal(self) -> FlushOutcome | None:
+        """What a flush is told at once while the circuit is open, else None.
+
+        Waiting in the buffer for a disk to come back, the flushes of a weekend would fill the memory.
+        """
+        outcome = self.outcome(durable=False)  # first: it must not be that of a disk that works again
+        return outcome if self._breaker.open and outcome.error is not None else None
 
     @property
     def stalled(self) -> bool:
@@ -135,7 +144,11 @@ class Writer:
         self._orders.put(block)
 
     def order(self, order: FlushTicket | Tick) -> None:
-        """Order a flush or a tick, done after all blocks before it."""
+        """Order a flush or a tick, done after all blocks before it; of ticks one waits at most."""
+        if isinstance(order, Tick):
+            if self._ticking:
+                return
+            self._ticking = True
         self._orders.put(order)
 
     def expect(self, ticket: FlushTicket) -> None:
@@ -149,6 +162,7 @@ class Writer:
                 self._write(order)
             elif isinstance(order, Tick):
                 self._tick(order.day)
+                self._ticking = False
             elif order.closing:
                 self._close(order)
                 return
@@ -166,6 +180,8 @@ class Writer:
         whole = not self.given_up  # else this was no orderly end, and neither footer nor manifest says so
         if self._insist("seal", partial(self._shards.close, clean=whole)) and whole:
             self._insist("manifest", self._on_end)
+            self._works_again("sync")  # each seal was one
+        self._shards.abandon()  # what could not be sealed is for the next start: nobody holds it any more
         if self.last_error is not None:
             self._trouble.tell("closed with errors", error=self.last_error, given_up=self.given_up)
         ticket.resolve(self.outcome(durable=self.last_error is None))
@@ -189,6 +205,7 @@ class Writer:
             try:
                 self._busy_since = time.monotonic()
                 self._space.check()
+                self._bound_unsynced()
                 self._shards.write(block)
             except (OSError, MemoryError) as error:
                 self._failed(error, waiting)
@@ -196,12 +213,20 @@ class Writer:
                     return False
             except Exception as error:  # noqa: BLE001 - one bad block must not end the recording
                 self._note("block", error)
+                if self._breaker.succeeded():  # what is wrong is not the disk: others need not wait for it
+                    self._works_again("write")
                 return False
             else:
                 self._succeeded()
                 return True
             finally:
                 self._is_back()
+
+    def _bound_unsynced(self) -> None:
+        """What no sync has forced to the disk is held in memory: while syncs fail, no more than so much."""
+        if "sync" in self._faults and self._shards.unsynced >= self._sync.most_bytes:
+            self._shards.sync()
+            self._works_again("sync")
 
     def _failed(self, error: OSError | MemoryError, waiting: int) -> None:
         delay = self._breaker.failed()
@@ -294,6 +319,8 @@ class Writer:
         if self._sync.due(self._shards.unsynced, now - self._synced_ns, flushed=flushed):
             self._synced_ns = now
             self._guard("sync", self._shards.sync)
+        if self._shards.unsynced == 0:
+            self._works_again("sync")
         return self._shards.unsynced == 0 and self._sync.mode is not SyncMode.NEVER
 
     def outcome(self, *, durable: bool) -> FlushOutcome:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from polyrecord.record.policy import SyncPolicy
 from polyrecord.record.recorder import EventRecorder
 from polyrecord.record.timeline import Timeline
 from polyrecord.testing import FrozenClock, read_lines, shard_files
@@ -113,3 +114,22 @@ def test_whatever_the_wall_clock_does_timestamps_never_go_back(moves: list[tuple
         now = line.stamp(clock.mono_ns())
         assert now >= last
         last = now
+
+
+def test_each_step_is_told_with_its_own_size_and_direction_whatever_came_before() -> None:
+    """Also one that is undone: the clock is right again, and that too is a step."""
+    clock = FrozenClock()
+    line = Timeline(clock)
+    for seconds in (-3600, 3600, 2, -86_400, 2, 86_398, -2, -2, 5):
+        clock.step(seconds)
+        step = line.check()
+        assert step is not None
+        assert step.step_ns == seconds * SECOND
+        assert line.check() is None
+    assert line.stamp(clock.mono_ns()) == clock.wall_ns()
+
+
+def test_a_sync_mode_may_be_given_by_its_name() -> None:
+    assert SyncPolicy("flush").due(1, 0, flushed=True)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="sometimes"):
+        SyncPolicy("sometimes")  # type: ignore[arg-type]

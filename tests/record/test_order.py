@@ -95,6 +95,7 @@ def test_a_wall_clock_that_steps_back_leaves_time_going_forward(tmp_path: Path) 
     ]
     (step,) = of_type(events, "clock_step")
     assert step["data"] == {
+        "step_ns": -3600 * SECOND,
         "offset_ns": -3600 * SECOND,
         "direction": "back",
         "wall_ts": "2026-11-20T11:00:01.000000000Z",
