@@ -28,6 +28,7 @@ COMMANDS: Final[dict[str, tuple[str, str, str]]] = {
     "seal": ("recover_", "seal_command", "Shards that dead writers left open made whole."),
     "recover": ("recover_", "recover_command", "What can be read of a damaged archive into a new one."),
     "prune": ("prune_", "prune_command", "What retention lets go of deleted, and recorded."),
+    "repack": ("repack_", "repack_command", "Many small blocks of sealed shards made large ones."),
     "runs": ("runs_", "runs_command", "Recorder sessions: how each ended, labels, notes."),
     "config": ("config_", "config_command", "Settings, and where each comes from."),
 }

@@ -1,8 +1,8 @@
 """What can be proven of a block whose header is damaged: by the header's CRC, or by gzip's over the lines.
 
-Two things can be wrong with a header. Its frame, the sixteen bytes around what is ours, can be put back: all
-of it is fixed or follows from the rest, and the CRC tells whether it was. And its fields: they are told by the
-lines, which gzip's own CRC32 and length still prove.
+The frame of a header, its first sixteen bytes, can be put back: all of it is fixed or follows from the rest,
+and the header's CRC tells whether it was only that. Its fields are told by the lines, which gzip's own CRC32
+and length prove.
 """
 
 from __future__ import annotations
@@ -22,7 +22,9 @@ _FRAME: Final = struct.Struct("<10sH2sH")
 _TRAILER: Final = struct.Struct("<II")
 _LEAST_EXTRA: Final = 4 + 80 + 4
 _HEAD: Final = re.compile(rb'\{"ts":"([^"\\]{30})","seq":(\d{1,19}),"event_type":"([^"\\]+)"')
-LARGEST: Final = 1 << 24  # bytes of a member, and of its lines, that are looked into without a header to trust
+LARGEST: Final = (
+    1 << 24
+)  # bytes of a member, and of its lines, that are looked into without a header to trust
 
 
 def with_frame(start: bytes) -> BlockHeader | None:

@@ -20,6 +20,7 @@ ReadAt: TypeAlias = Callable[[int, int], bytes]
 
 HEADER_DAMAGED: Final = "block header is damaged"
 
+_CUT_SHORT = "member is cut short"
 _GZIP = b"\x1f\x8b\x08"
 _TEXT = b'{"'
 _WINDOW = 1 << 20
@@ -90,11 +91,37 @@ Found: TypeAlias = Block | Ending | Plain | Torn | Damage | Padding
 def scan(read_at: ReadAt, size: int, start: int = 0) -> Iterator[Found]:
     """Everything a file of `size` bytes holds from `start`, in order."""
     at = start
+    held: Found | None = None
     while at < size:
         ours = _member(read_at, at, size)
         found = _other(read_at, at, size) if ours is None else _cut_short(read_at, ours, size) or ours
-        yield found
-        at += _length(found)
+        swallowed = _swallowed(read_at, held, found) if held is not None else None
+        if swallowed is not None:
+            held, at = swallowed, swallowed.offset
+        else:
+            if held is not None:
+                yield held
+            held = found
+        at += _length(held)
+    swallowed = _swallowed(read_at, held, None) if held is not None else None
+    if swallowed is not None:
+        yield swallowed
+        yield from scan(read_at, size, swallowed.offset + swallowed.length)
+    elif held is not None:
+        yield held
+
+
+def _swallowed(read_at: ReadAt, found: Found, following: Found | None) -> Damage | None:
+    """Damage if a block is cut short by just as much as the members that it then reaches over are long.
+
+    Only ordinals tell: they jump behind it. Of the last block nothing tells, so it is always looked into.
+    """
+    if not isinstance(found, Block):
+        return None
+    if isinstance(following, Block) and following.header.first_ordinal == found.header.last_ordinal + 1:
+        return None
+    inside = find_member(read_at, found.offset + 1, found.offset + _length(found))
+    return None if inside is None else Damage(found.offset, inside - found.offset, _CUT_SHORT)
 
 
 def _length(found: Found) -> int:
@@ -109,7 +136,7 @@ def _cut_short(read_at: ReadAt, found: Block | Ending | Torn, size: int) -> Dama
     following = find_member(read_at, found.offset + 1, end)
     if following is None:
         return None
-    return Damage(found.offset, following - found.offset, "member is cut short")
+    return Damage(found.offset, following - found.offset, _CUT_SHORT)
 
 
 def _member(read_at: ReadAt, at: int, size: int) -> Block | Ending | Torn | None:
@@ -157,15 +184,24 @@ def _is_text(start: bytes, at: int) -> bool:
 
 def _mended(read_at: ReadAt, at: int, size: int, start: bytes) -> Damage | None:
     """A block that only its header's damage hides."""
-    if not (start.startswith(_GZIP[:2]) or start[12:14] == c.SUBFIELD_ID):
+    if not (start.startswith(_GZIP[:2]) or start[12:14] == c.SUBFIELD_ID) or _holds(start):
         return None
     header = with_frame(start)
-    if header is None and _is_ours_damaged(start):
+    if header is None and (_is_ours_damaged(start) or start.startswith(c.MAGIC)):
         header = without_header(read_at(at, min(_up_to_next(read_at, at, size), LARGEST)))
     if header is None or not 0 < header.member_length <= size - at:
         return None
     block = Block(at, header)
     return None if _cut_short(read_at, block, size) else Damage(at, _length(block), HEADER_DAMAGED, block)
+
+
+def _holds(start: bytes) -> bool:
+    """Whether a header's CRC is right: what is wrong with the member is no damage to its header."""
+    try:
+        parse_payload(start)
+    except BadHeader as error:
+        return "newer" in str(error)
+    return True
 
 
 def _bad_member(read_at: ReadAt, at: int, size: int, start: bytes) -> Torn | Damage | Plain:
@@ -175,7 +211,9 @@ def _bad_member(read_at: ReadAt, at: int, size: int, start: bytes) -> Torn | Dam
     try:
         parse_payload(start)
     except BadHeader as error:
-        if "newer" in str(error) or "no PR" in str(error):
+        # What begins as ours do and is not named PR may be ours and damaged: it has to be whole.
+        is_foreign = "no PR" in str(error) and _is_gzip(read_at, at, size, _MOST_WORK)[0]
+        if is_foreign or "newer" in str(error):
             return _plain(read_at, at, size, gzip=True)
         return _damage(read_at, at, size, str(error))
     return _damage(read_at, at, size, "header does not fit its member")
@@ -194,42 +232,54 @@ def _plain(read_at: ReadAt, at: int, size: int, *, gzip: bool) -> Plain:
 def _damage(read_at: ReadAt, at: int, size: int, reason: str) -> Damage:
     """Damage up to what comes next: a member of ours, one that can be mended, or gzip of another program."""
     end = at + _up_to_next(read_at, at, size)
-    hidden = _hidden(read_at, at, end)
+    hidden = find_hidden(read_at, at, end)
     return Damage(at, (end if hidden is None else hidden) - at, reason)
 
 
-def _hidden(read_at: ReadAt, at: int, end: int) -> int | None:
-    """Where behind damage a member stands that no whole header of ours announces."""
+def find_hidden(read_at: ReadAt, at: int, end: int) -> int | None:
+    """Where behind damage a member stands that no whole header of ours announces, if there is one."""
     work = _MOST_WORK
     for hit in _find(read_at, _GZIP[:2], at + 1, end):
         start = read_at(hit, _HEADER)
         if _mended(read_at, hit, end, start) is not None:
             return hit
         if start.startswith(_GZIP) and not _is_ours_damaged(start) and not start.startswith(c.MAGIC):
-            is_whole, done = holds_gzip(read_at, hit, end, work)
+            is_whole, done = _is_gzip(read_at, hit, end, work)
             if is_whole:
                 return hit
-            work -= done
+            work -= done + 1
         if work <= 0:
             return None
     return None
 
 
-def holds_gzip(read_at: ReadAt, at: int, end: int, most: int = 1 << 62) -> tuple[bool, int]:
-    """Whether a gzip member at `at` is whole and its CRC holds, and how many bytes that took to inflate."""
-    unpacker, work = zlib.decompressobj(wbits=31), 0
+def _is_gzip(read_at: ReadAt, at: int, end: int, most: int) -> tuple[bool, int]:
+    """Whether a gzip member is whole and its CRC holds, and how many bytes it took to find out."""
+    work = 0
     try:
-        while at < end and not unpacker.eof and work <= most:
-            packed = read_at(at, min(_WINDOW, end - at))
-            if not packed:
-                break
-            at += len(packed)
-            while packed and not unpacker.eof and work <= most:
-                work += len(unpacker.decompress(packed, _WINDOW)) + 1
-                packed = unpacker.unconsumed_tail
-    except zlib.error:
-        return False, work + 1
-    return unpacker.eof, work
+        for size in inflate_gzip(read_at, at, end):
+            work += size
+            if work > most:
+                return False, work
+    except (zlib.error, EOFError):
+        return False, work
+    return True, work
+
+
+def inflate_gzip(read_at: ReadAt, at: int, end: int) -> Iterator[int]:
+    """Inflate a gzip member to see whether its CRC holds; the bytes of lines piece by piece.
+
+    Raises zlib.error where it does not, EOFError where the member reaches beyond `end`.
+    """
+    unpacker = zlib.decompressobj(wbits=31)
+    while not unpacker.eof:
+        packed = read_at(at, min(_WINDOW, end - at)) if at < end else b""
+        if not packed:
+            raise EOFError
+        at += len(packed)
+        while packed and not unpacker.eof:
+            yield len(unpacker.decompress(packed, _WINDOW)) + 1
+            packed = unpacker.unconsumed_tail
 
 
 def _up_to_next(read_at: ReadAt, at: int, size: int) -> int:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import aiofiles
 
 from polyrecord.read.archive import ShardInfo
+from polyrecord.read.files import open_shard_file
 
 if TYPE_CHECKING:
     from aiofiles.threadpool.binary import AsyncBufferedReader
@@ -26,8 +28,9 @@ class AsyncFiles:
         self._files[info] = file  # moved to the end: used last
         if len(self._files) > _MOST_OPEN:
             await self._files.pop(next(iter(self._files))).close()
-        await file.seek(offset)
-        return bytes(await file.read(length))
+        size = os.fstat(file.fileno()).st_size
+        await file.seek(min(offset, size))
+        return bytes(await file.read(min(length, max(size - offset, 0))))
 
     async def close(self) -> None:
         """Close all files."""
@@ -37,7 +40,4 @@ class AsyncFiles:
 
 
 async def _open(info: ShardInfo) -> AsyncBufferedReader:
-    try:
-        return await aiofiles.open(info.path, "rb")
-    except FileNotFoundError:
-        return await aiofiles.open(info.sealed_path, "rb")
+    return await aiofiles.open(info.path, "rb", opener=lambda *_: open_shard_file(info))

@@ -189,7 +189,8 @@ def load(
     """Header and lines of a block's bytes; no lines when none can match or, with a finding, when damaged.
 
     Where only the block's header is damaged the finding says so, and the lines are given under a header told
-    by them. Where another file has taken the shard's place, they are given from there.
+    by them. Where another file has taken the shard's place, they are given from there. The header's member
+    length is then 0: `member` is not to be copied.
     """
     explain.bytes_read += len(member)
     try:
@@ -226,7 +227,7 @@ def _load_anyhow(
         return moved
     try:
         content = lines_of(member, planned.content_length, planned.content_crc)
-        header = described(content, planned.length)
+        header = described(content, 0)
         if header is not None and _is_planned(planned, header):
             _note(planned, explain)
             return replace(header, paths=planned.paths), content

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from polyrecord.read.alive import lives
 from polyrecord.read.archive import ShardInfo
 from polyrecord.read.explain import Explain
 from polyrecord.read.files import ShardFile
@@ -40,7 +41,8 @@ def ends_of(
     """The ends of those of the writers that are gone without an orderly one, by name.
 
     Such a writer has an open shard that nobody holds, or neither a last shard of a stream that says it is
-    clean nor a manifest that says it ended: rotation may have sealed all shards before an orderly close.
+    clean, nor a manifest that says it ended, nor a process that runs: rotation may have sealed all shards
+    before an orderly close, and an idle writer has none open.
     """
     last: dict[str, dict[str, ShardInfo]] = defaultdict(dict)
     for info in everything:
@@ -59,9 +61,15 @@ def _is_unclean(
     source: Source, writer: str, last: list[ShardInfo], explain: Explain, *, gone_clean: bool
 ) -> bool:
     is_open = [info for info in last if not info.name.sealed]
-    if is_open:
-        return not any(map(is_held, is_open))
+    if any(map(is_held, is_open)):
+        return False
     manifest = read_manifest(source.root, writer) if source.has_manifests else None
+    is_living = manifest is not None and lives(manifest)
+    if any(_lies_open(info, is_living=is_living) for info in is_open):
+        return True
+    moved = [info for info in is_open if not info.path.exists()]
+    last = [info for info in last if info.name.sealed]
+    last += [replace(info, name=info.name.as_sealed()) for info in moved]
     if manifest is not None and manifest.was_moved:
         return False
     clean = [_is_clean(info, explain) for info in last]
@@ -69,7 +77,23 @@ def _is_unclean(
         return True
     if manifest is not None and manifest.was_mended and not manifest.has_ended:
         return True  # after a power cut one stream may have been sealed clean and another left torn
-    return not (any(clean) or gone_clean or (manifest is not None and manifest.has_ended))
+    if any(clean) or gone_clean:
+        return False
+    return manifest is None or not (manifest.has_ended or is_living)
+
+
+def _lies_open(info: ShardInfo, *, is_living: bool) -> bool:
+    """Whether an open shard that nobody holds is still there: it may have been sealed since it was listed.
+
+    A living writer is about to lock an empty one.
+    """
+    try:
+        size = info.path.stat(follow_symlinks=False).st_size
+    except FileNotFoundError:
+        return not info.sealed_path.exists()
+    except OSError:
+        return True
+    return size > 0 or not is_living
 
 
 def _end(source: Source, writer: str, last: list[ShardInfo], pruned: Sequence[PrunedShard]) -> UncleanEnd:

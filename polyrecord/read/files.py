@@ -2,22 +2,40 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from polyrecord.read.archive import ShardInfo
 
-_FLAGS = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+# Whoever can write to the archive may have put anything there: a link is not followed, a pipe not waited for.
+_FLAGS = os.O_RDONLY
+for _name in ("O_CLOEXEC", "O_NOFOLLOW", "O_NONBLOCK", "O_BINARY"):
+    _FLAGS |= getattr(os, _name, 0)
 _MOST_OPEN = 64
+_LARGE = 1 << 24  # bytes: from here on it is worth asking how long the file is
 
 
 def open_shard_file(info: ShardInfo) -> int:
-    """A descriptor of the shard where it lay when listed, or where sealing moved it; raises OSError."""
+    """A descriptor of the shard where it lay when listed, or where sealing moved it.
+
+    Raises OSError, also where something lies there that is no regular file.
+    """
     try:
-        return os.open(info.path, _FLAGS)
+        return _open_regular(info.path)
     except FileNotFoundError:
-        return os.open(info.sealed_path, _FLAGS)
+        return _open_regular(info.sealed_path)
+
+
+def _open_regular(path: Path) -> int:
+    descriptor = os.open(path, _FLAGS)
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return descriptor
+    os.close(descriptor)
+    raise OSError(errno.EINVAL, "not a regular file", str(path))
 
 
 class ShardFile:
@@ -31,8 +49,10 @@ class ShardFile:
         self.size = os.fstat(self._descriptor).st_size
 
     def read_at(self, offset: int, length: int) -> bytes:
-        """That many bytes, fewer at the end of the file."""
-        data = os.pread(self._descriptor, length, offset)
+        """That many bytes, fewer at the end of the file; a length is not believed, nor an offset."""
+        if length > _LARGE or offset > _LARGE:
+            length = min(length, max(os.fstat(self._descriptor).st_size - offset, 0))
+        data = os.pread(self._descriptor, length, offset) if length else b""
         while len(data) < length:
             more = os.pread(self._descriptor, length - len(data), offset + len(data))
             if not more:

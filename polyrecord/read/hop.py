@@ -30,7 +30,7 @@ class Loss:
 
 @dataclass(frozen=True, slots=True)
 class Hopped:
-    """What a walk over a shard found: blocks and plain regions in file order, each block once."""
+    """What a walk over a shard found, each block once: in file order, or by seq where no region is plain."""
 
     blocks: list[Block]
     plain: list[Plain]
@@ -75,13 +75,15 @@ class _Walk:
             self._found.append(found)
 
     def _of_torn(self, found: Torn, blocks: Sequence[Block]) -> Iterator[Loss]:
-        """What is cut short in a sealed shard; its events, unless blocks behind it tell that they are missing."""
+        """What is cut short in a sealed shard, with its events, unless ordinals behind it tell of them."""
         start = self._read_at(found.offset, 12 + c.MAX_EXTRA)
         events: int | None
         try:
             header = parse_header(start)
-            is_last = all(block.header.last_ordinal < header.first_ordinal for block in blocks)
-            events = header.events if is_last else 0
+            is_told = self._footer() is not None or any(
+                block.header.last_ordinal >= header.first_ordinal for block in blocks
+            )
+            events = 0 if is_told else header.events
         except BadHeader as error:
             events = 0 if "not a block" in str(error) else None  # a directory's member costs none
         yield Loss(found.offset, found.length, events, "last member is cut short", uncounted=events or 0)
@@ -103,6 +105,8 @@ class _Walk:
             self._losses += self._of_sealed(blocks, plain)
         torn_bytes = self._torn.length if self._torn is not None and not self._sealed else 0
         losses = sorted(self._losses, key=lambda loss: loss.offset)
+        if not plain:  # whoever adds up ordinals goes from block to block
+            blocks = sorted(blocks, key=lambda block: block.header.first_seq)
         return Hopped(blocks, plain, losses, torn_bytes, self._padding)
 
     def _numbered(self) -> list[Block]:
@@ -119,7 +123,7 @@ class _Walk:
         return numbered
 
     def _with_ordinals(self, at: int, block: Block, last: int | None) -> BlockHeader:
-        """A header with ordinals behind the last, where that block adjoins, else before the following ones."""
+        """A header with ordinals behind the last, where that block adjoins, else before the next ones."""
         header, following = block.header, self._following(at)
         adjoins = last is not None and (at == 0 or isinstance(self._found[at - 1], Block))
         first = 1 if last is None else last + 1
@@ -131,14 +135,16 @@ class _Walk:
         return replace(header, first_ordinal=first, last_ordinal=first + header.events - 1)
 
     def _following(self, at: int) -> int | None:
-        """The first ordinal behind a block that is known: of the next block that tells, or of the footer."""
+        """The first ordinal behind a block, told by the next block that knows its own, or by the footer."""
+        between = 0
         for found in self._found[at + 1 :]:
             if not isinstance(found, Block):
                 return None
             if found.header.first_ordinal:
-                return found.header.first_ordinal
+                return found.header.first_ordinal - between
+            between += found.header.events
         footer = self._footer()
-        return None if footer is None else footer.last_ordinal + 1
+        return None if footer is None else footer.last_ordinal + 1 - between
 
     def _footer(self) -> Footer | None:
         """The footer, wherever it stands: it knows the last ordinal."""
@@ -155,7 +161,7 @@ class _Walk:
             yield Loss(0, 0, None, "sealed shard is empty")
         elif blocks and not (plain and plain[-1].offset + plain[-1].length == self._size):
             end = max(block.offset + block.header.member_length for block in blocks)
-            if self._endings:
+            if self._endings and self._endings[-1].offset >= end and self._torn is None:
                 yield Loss(end, max(self._size - end, 0), 0, DIRECTORY_DAMAGED)
             else:
                 yield Loss(self._size, 0, None, DIRECTORY_MISSING)
@@ -250,9 +256,12 @@ class _Gaps:
             last = max(last or 0, header.last_ordinal)
 
     def take_all(self) -> int | None:
-        """Events missing between any two blocks; they are not told again. None where nobody can tell."""
+        """Events missing anywhere; they are not told again. None where nobody can tell."""
         gaps = list(self._before.values())
+        if self._at_end is not None or any(isinstance(found, Damage) for found in self._found):
+            gaps.append(self._at_end)
         self._before = dict.fromkeys(self._before, 0)
+        self._at_end = None if self._at_end is None else 0
         return None if None in gaps else sum(gap or 0 for gap in gaps)
 
     def losses(self) -> Iterator[Loss]:

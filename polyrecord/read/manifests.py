@@ -16,6 +16,7 @@ from polyrecord.times import parse_ts
 
 _FLAGS: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 _MOST: Final = 1 << 22  # bytes
+_LONGEST_FLUSH: Final = 1e6  # seconds
 _SUFFIX: Final = ".json"
 _RENUMBERED: Final = frozenset({"cut", "merged"})
 _COPIED: Final = _RENUMBERED | {"archived"}
@@ -73,6 +74,11 @@ class Manifest:
         return isinstance(self.content.get("recovered"), dict)
 
     @property
+    def was_salvaged(self) -> bool:
+        """Whether what lies here was saved from a damaged archive."""
+        return "salvaged" in self.content
+
+    @property
     def was_mended(self) -> bool:
         """Whether somebody else sealed or salvaged its shards, and found that it had not ended in order."""
         told = [self.content.get(key) for key in ("recovered", "salvaged")]
@@ -83,9 +89,9 @@ class Manifest:
         """How long events may have waited in its memory."""
         flush = self.content.get("flush")
         seconds = flush.get("seconds") if isinstance(flush, dict) else None
-        if not isinstance(seconds, int | float) or isinstance(seconds, bool) or seconds < 0:
+        if not isinstance(seconds, int | float) or isinstance(seconds, bool):
             return None
-        return float(seconds)
+        return float(seconds) if 0 <= seconds <= _LONGEST_FLUSH else None
 
     @property
     def sampling(self) -> dict[str, float]:
@@ -117,7 +123,9 @@ def manifest_writers(root: Path) -> list[str]:
     """The writers that left a manifest, by name."""
     folder = root / MANIFESTS
     try:
-        names = [] if folder.is_symlink() else [path.name for path in folder.iterdir()]
+        names = (
+            [] if _is_by_link(root, PurePosixPath(MANIFESTS)) else [path.name for path in folder.iterdir()]
+        )
     except OSError:
         return []
     return sorted(name.removesuffix(_SUFFIX) for name in names if name.endswith(_SUFFIX) and _is_writer(name))
@@ -125,7 +133,7 @@ def manifest_writers(root: Path) -> list[str]:
 
 def read_small(root: Path, place: PurePosixPath, most: int) -> bytes:
     """All of a regular file of an archive, of at most so many bytes; raises OSError. Follows no link."""
-    if (root / place).parent.is_symlink():
+    if _is_by_link(root, place.parent):
         raise OSError("a directory is a symbolic link")
     descriptor = os.open(root / place, _FLAGS)
     with open(descriptor, "rb") as file:  # noqa: PTH123 - a descriptor, opened without following links
@@ -135,6 +143,11 @@ def read_small(root: Path, place: PurePosixPath, most: int) -> bytes:
     if len(data) > most:
         raise OSError(f"more than {most:,} bytes")
     return data
+
+
+def _is_by_link(root: Path, folder: PurePosixPath) -> bool:
+    """Whether the way to a folder of an archive leads over a symbolic link."""
+    return any((root / part).is_symlink() for part in (folder, *folder.parents[:-1]))
 
 
 def _is_writer(name: str) -> bool:

@@ -1,8 +1,8 @@
 """Blocks of a shard that was replaced while it was read: the same lines, in other blocks of the new file.
 
-`polyrecord repack` puts a file of large blocks in the place of one of small ones. Whoever planned the blocks of
-the old one finds their lines in the new one by their seqs. Many small blocks are in one large one, so the last
-ones read are kept.
+A file of large blocks takes the place of one of small ones, by `polyrecord repack` or a recorder that joins
+them. Whoever planned the blocks of the old one finds their lines in the new one by their seqs. Many small
+blocks are in one large one, so the last that were read are kept.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class _File:
 def lines_elsewhere(
     info: ShardInfo, first_seq: int, last_seq: int, events: int
 ) -> tuple[BlockHeader, bytes] | None:
-    """Lines by their seqs, under a header made for them, from a sealed shard that is whole.
+    """Lines by their seqs, under a header made for them, from a shard that is not damaged.
 
     None unless exactly so many events with these first and last seqs are there.
     """
@@ -47,11 +47,11 @@ def lines_elsewhere(
         return None
     shard = _File(info, (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns))
     index = _index(shard)
-    parts = [] if index is None else [_content(shard, *place) for place in _places(index, first_seq, last_seq)]
-    lines = [line for part in parts for line in _between(part, first_seq, last_seq)]
+    places = _places(index, first_seq, last_seq) if index is not None else []
+    lines = [line for place in places for line in _between(_lines(shard, *place), first_seq, last_seq)]
     if len(lines) != events or (lines and not _spans(lines, first_seq, last_seq)):
         return None
-    content = b"".join(lines)
+    content = b"\n".join([*lines, b""])
     header = described(content, 0)
     return None if header is None else (header, content)
 
@@ -62,12 +62,13 @@ def _spans(lines: list[bytes], first_seq: int, last_seq: int) -> bool:
 
 @lru_cache(maxsize=2)
 def _index(shard: _File) -> ShardIndex | None:
+    explain = Explain()
     try:
         with ShardFile(shard.info) as file:
-            index = read_index(shard.info, file, Explain())
+            index = read_index(shard.info, file, explain)
     except OSError:
         return None
-    return index if index.footer is not None else None
+    return None if explain.damage or index.plain_regions else index
 
 
 def _places(index: ShardIndex, first_seq: int, last_seq: int) -> list[tuple[int, int]]:
@@ -81,28 +82,27 @@ def _places(index: ShardIndex, first_seq: int, last_seq: int) -> list[tuple[int,
     return [(offset, length) for offset, length in places]
 
 
-def _content(shard: _File, offset: int, length: int) -> bytes:
+def _lines(shard: _File, offset: int, length: int) -> list[bytes]:
     return _small(shard, offset, length) or _read(shard, offset, length)
 
 
 @lru_cache(maxsize=2)
-def _small(shard: _File, offset: int, length: int) -> bytes:
+def _small(shard: _File, offset: int, length: int) -> list[bytes]:
     """The lines of a block worth keeping; none of a very large one."""
-    content = _read(shard, offset, length)
-    return content if len(content) <= _LARGEST_KEPT else b""
+    lines = _read(shard, offset, length)
+    return lines if sum(map(len, lines)) <= _LARGEST_KEPT else []
 
 
-def _read(shard: _File, offset: int, length: int) -> bytes:
+def _read(shard: _File, offset: int, length: int) -> list[bytes]:
     try:
         with ShardFile(shard.info) as file:
             member = file.read_at(offset, length)
         content = inflate(member, parse_header(member))
     except (OSError, BadHeader, BadBlock):
-        return b""
-    return content if is_regular(content) else b""
+        return []
+    return content.split(b"\n")[:-1] if is_regular(content) else []
 
 
-def _between(content: bytes, first_seq: int, last_seq: int) -> list[bytes]:
-    lines = content.splitlines(keepends=True) if content else []
+def _between(lines: list[bytes], first_seq: int, last_seq: int) -> list[bytes]:
     start = bisect_left(lines, first_seq, key=regular_seq)
     return lines[start : bisect_left(lines, last_seq + 1, key=regular_seq)]

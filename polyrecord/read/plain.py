@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 
-from polyrecord.format.scan import Plain
+from polyrecord.format.scan import Plain, find_hidden, inflate_gzip
 from polyrecord.read.absent import was_deleted
 from polyrecord.read.archive import ShardInfo
 from polyrecord.read.explain import Explain, Finding
@@ -58,6 +58,8 @@ class PlainReader:
         self.has_tail = False  # whether the last line given has no line feed
         self._ended = False
         self._broken = False
+        self._is_proven = self.makes_lines  # of logs of others what can be read is given, whatever follows
+        self._skipped = False  # a member that was damaged
         explain.plain_members += 0 if region.gzip else 1
 
     def read(self) -> list[bytes]:
@@ -78,7 +80,7 @@ class PlainReader:
     @property
     def lines_through(self) -> int | None:
         """Lines of the shard up to the region's end; None unless all of them could be read, and were."""
-        if self._next_line is None or self._broken or not self._ended:
+        if self._next_line is None or self._broken or self._skipped or not self._ended:
             return None
         return self._next_line - 1
 
@@ -143,6 +145,8 @@ class PlainReader:
             return file.read_at(offset, length)
 
     def _inflate(self) -> bytes:
+        if not self._is_proven and not self._prove():
+            return b""
         packed = self._pending or self._read_file()
         if not packed:
             self._end_inside_member()
@@ -157,9 +161,43 @@ class PlainReader:
             self._next_member(self._unpacker.unused_data)
         return content
 
+    def _prove(self) -> bool:
+        """Inflate a member to its end before its first line is given: its CRC stands there."""
+        self._is_proven = True
+        try:
+            with ShardFile(self.info) as file:
+                try:
+                    for _ in inflate_gzip(file.read_at, self._member_at, self._end):
+                        pass
+                except zlib.error as error:
+                    following = find_hidden(file.read_at, self._member_at, self._end)
+                    self._skip_member(following, str(error))
+                    return False
+                except EOFError:
+                    pass  # torn, or cut short: the lines up to there are given, and it is told
+        except OSError as error:
+            self._give_up(error)
+            return False
+        return True
+
+    def _skip_member(self, following: int | None, error: str) -> None:
+        """Go on with the member that follows a damaged one, if there is any."""
+        end = self._end if following is None else following
+        reason = f"plain gzip is damaged: {error}"
+        self._explain.found(Finding(self.info.path, self._member_at, end - self._member_at, None, reason))
+        self._rest.clear()
+        self._held, self._pending = 0, b""
+        self._skipped = True
+        if following is None:
+            self._ended = self._broken = True
+        else:
+            self._at = self._member_at = following
+            self._is_proven = False
+
     def _next_member(self, following: bytes) -> None:
         """Go on behind a member that ended; zeros there are padding."""
         self._explain.plain_members += 1
+        self._is_proven = self.makes_lines
         self._unpacker = zlib.decompressobj(_GZIP)
         while not self._skip_padding(following):
             following = self._read_file()

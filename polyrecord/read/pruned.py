@@ -9,7 +9,9 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
@@ -82,15 +84,32 @@ def read_ledger(root: Path) -> PrunedLedger:
         if entry is None:
             damaged += 1
         elif entry.name not in here:
-            key = entry.name.writer, entry.name.stream, entry.name.number
-            found.setdefault(key, entry)
+            found.setdefault(_key(entry.name), entry)
     return PrunedLedger(tuple(found[key] for key in sorted(found)), damaged)
 
 
 def was_pruned(root: Path, name: ShardName) -> bool:
     """Whether a shard that cannot be found was deleted on purpose."""
-    wanted = name.writer, name.stream, name.number
-    return any((e.name.writer, e.name.stream, e.name.number) == wanted for e in read_ledger(root).shards)
+    return _key(name) in _told(root, _stamps(root)) and name not in _Present(root)
+
+
+def _key(name: ShardName) -> tuple[str, str, int]:
+    return name.writer, name.stream, name.number
+
+
+@lru_cache(maxsize=2)
+def _told(root: Path, _stamps: tuple[tuple[int, ...], ...]) -> frozenset[tuple[str, str, int]]:
+    """Every shard that the ledger names, as long as its files stay what they were: asked once per shard."""
+    return frozenset(_key(entry.name) for entry in _entries(root) if entry is not None)
+
+
+def _stamps(root: Path) -> tuple[tuple[int, ...], ...]:
+    found = []
+    for path in _files(root):
+        with suppress(OSError):
+            told = path.stat(follow_symlinks=False)
+            found.append((told.st_ino, told.st_size, told.st_mtime_ns))
+    return tuple(found)
 
 
 class _Present:
@@ -116,13 +135,17 @@ class _Present:
 
 def _entries(root: Path) -> Iterator[PrunedShard | None]:
     """Every line of the ledger; None for one, or a whole file, that cannot be read."""
+    for path in _files(root):
+        yield from _file(path)
+
+
+def _files(root: Path) -> list[Path]:
     folder = root / PRUNED
     try:
-        paths = [] if folder.is_symlink() else sorted(folder.glob("[!.]*.jsonl"))
+        is_link = folder.is_symlink() or folder.parent.is_symlink()
+        return [] if is_link else sorted(folder.glob("[!.]*.jsonl"))
     except OSError:
-        return
-    for path in paths:
-        yield from _file(path)
+        return []
 
 
 def _file(path: Path) -> Iterator[PrunedShard | None]:

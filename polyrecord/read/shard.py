@@ -16,6 +16,8 @@ from polyrecord.read.explain import Explain, Finding
 from polyrecord.read.files import ShardFile
 from polyrecord.read.hop import hop
 
+LARGEST_DIRECTORY = 1 << 26  # bytes: of half a million blocks
+
 RawRecord = tuple[int, ...]
 """A block record in the order of `format.directory.BlockRecord`'s fields."""
 
@@ -136,7 +138,8 @@ def read_index(info: ShardInfo, file: ShardFile, explain: Explain) -> ShardIndex
     try:
         footer = parse_footer(file.read_at(max(file.size - c.FOOTER_SIZE, 0), c.FOOTER_SIZE))
         length = file.size - c.FOOTER_SIZE - footer.directory_offset
-        members = file.read_at(footer.directory_offset, max(length, 0))
+        is_credible = 0 < length <= LARGEST_DIRECTORY
+        members = file.read_at(footer.directory_offset, length) if is_credible else b""
         explain.bytes_read += c.FOOTER_SIZE + len(members)
         table = Directory(join_pieces(members, footer))
     except BadHeader:

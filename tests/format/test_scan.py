@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from polyrecord.format.block import BadBlock, inflate, pack_member
-from polyrecord.format.constants import KIND_DIRECTORY, KIND_FOOTER, MAX_EXTRA
+from polyrecord.format.constants import KIND_DIRECTORY, KIND_FOOTER, MAX_EXTRA, UNINDEXED
 from polyrecord.format.scan import Block, Damage, Ending, Found, Padding, Plain, Torn, scan
 from tests.format.samples import block, line, reader, shard
 
@@ -154,6 +154,7 @@ def test_any_pieces_of_a_shard_are_walked_over_and_accounted_for(a: int, b: int,
 def test_the_events_of_a_damaged_block_are_known_from_ordinals() -> None:
     damaged = bytearray(OPEN)
     damaged[EDGES[2] + 20] ^= 1
+    damaged[EDGES[3] - 20] ^= 1
     before, gap, after = walk(bytes(damaged))[1:4]
     assert isinstance(before, Block)
     assert isinstance(after, Block)
@@ -161,11 +162,62 @@ def test_the_events_of_a_damaged_block_are_known_from_ordinals() -> None:
     assert after.header.first_ordinal - before.header.last_ordinal - 1 == 60
 
 
+@pytest.mark.parametrize("at", range(16))
+def test_the_frame_of_a_header_is_put_back(at: int) -> None:
+    """All of it is fixed or follows from the rest; the header's CRC proves it."""
+    damaged = bytearray(OPEN)
+    damaged[EDGES[2] + at] ^= 0xFF
+    found = walk(bytes(damaged))[2]
+    assert isinstance(found, Damage)
+    assert found.block == walk(OPEN)[2]
+
+
+@pytest.mark.parametrize("at", range(16, 100))
+def test_a_header_that_is_lost_is_told_by_lines_whose_crc_holds(at: int) -> None:
+    damaged = bytearray(OPEN)
+    damaged[EDGES[2] + at] ^= 0xFF
+    found, whole = walk(bytes(damaged))[2], walk(OPEN)[2]
+    assert isinstance(found, Damage)
+    assert found.block is not None
+    assert isinstance(whole, Block)
+    mended, header = found.block.header, whole.header
+    assert (mended.member_length, mended.content_length) == (header.member_length, header.content_length)
+    assert (mended.events, mended.types) == (header.events, header.types)
+    assert (mended.first_seq, mended.last_seq) == (header.first_seq, header.last_seq)
+    assert (mended.min_ts, mended.max_ts) == (header.min_ts, header.max_ts)
+    assert mended.flags & UNINDEXED
+
+
+def test_foreign_gzip_behind_damage_is_found_again() -> None:
+    foreign = gzip.compress(line(1), mtime=1)
+    hurt = bytearray(BLOCKS[0])
+    hurt[40] ^= 1
+    hurt[-20] ^= 1
+    found = walk(bytes(hurt) + foreign + BLOCKS[1])
+    assert [type(each) for each in found] == [Damage, Plain, Block]
+    assert found[1] == Plain(len(hurt), len(foreign), gzip=True)
+
+
+def test_lines_of_text_behind_blocks_are_plain() -> None:
+    assert walk(BLOCKS[0] + line(99))[1] == Plain(len(BLOCKS[0]), len(line(99)), gzip=False)
+
+
 def test_a_member_cut_short_in_the_middle_is_damage_and_the_next_one_is_found() -> None:
     damaged = BLOCKS[0][:-30] + BLOCKS[1] + BLOCKS[2]
     first, *rest = walk(damaged)
     assert first == Damage(0, len(BLOCKS[0]) - 30, "member is cut short")
     assert [type(found) for found in rest] == [Block, Block]
+
+
+def test_a_member_cut_short_by_as_much_as_the_next_is_long_does_not_hide_it() -> None:
+    """It then seems to end where the one behind that begins; ordinals tell that something is missing."""
+    for behind in (BLOCKS[4], SEALED[len(OPEN) :], b""):
+        damaged = BLOCKS[2][: len(BLOCKS[2]) - len(BLOCKS[3])] + BLOCKS[3] + behind
+        first, second, *_ = walk(damaged)
+        assert first == Damage(0, len(BLOCKS[2]) - len(BLOCKS[3]), "member is cut short")
+        assert isinstance(second, Block)
+        assert second.header.first_seq == 72
+        assert_covers(damaged)
 
 
 def test_a_long_member_cut_short_before_the_end_is_no_torn_tail() -> None:

@@ -59,13 +59,39 @@ def test_a_flipped_byte_costs_one_block(archive: ArchiveMaker) -> None:
     assert "damaged" in finding.reason
 
 
-def test_a_flipped_header_byte_costs_one_block_without_a_directory_too(archive: ArchiveMaker) -> None:
+@pytest.mark.parametrize("at", range(100))
+@pytest.mark.parametrize("kept", ["directory", "no footer", "open"])
+def test_a_flipped_header_byte_costs_nothing(archive: ArchiveMaker, at: int, kept: str) -> None:
+    """The directory, the rest of the header, or gzip's own CRC proves the lines; the finding says so."""
+    (path,) = archive.signals(100)
+    expected, blocks = archive.read(), records(archive)
+    second = blocks[1]
+    flip(path, second.offset + at)
+    if kept == "no footer":
+        path.write_bytes(path.read_bytes()[:-FOOTER_SIZE])
+    if kept == "open":
+        end = blocks[-1].offset + blocks[-1].member_length
+        path.write_bytes(path.read_bytes()[:end])
+        path = open_again(path)
+    got, explain = read_all(archive)
+    assert got == expected
+    finding = explain.damage[0]
+    assert (finding.path, finding.offset, finding.bytes, finding.events, finding.reason) == (
+        path, second.offset, second.member_length, 0, "block header is damaged",
+    )  # fmt: skip
+    assert len(explain.damage) == (2 if kept == "no footer" else 1)
+    with pytest.raises(DataError, match="header is damaged"):
+        read_all(archive, strict=True)
+
+
+def test_a_block_damaged_twice_costs_itself_without_a_directory_too(archive: ArchiveMaker) -> None:
     """Hopping, the events lost are told by the ordinals around the damage."""
     (path,) = archive.signals(100)
     expected, blocks = archive.read(), records(archive)
     second = blocks[1]
     path.write_bytes(path.read_bytes()[:-FOOTER_SIZE])
     flip(path, second.offset + 30)
+    flip(path, second.offset + second.member_length - 20)
     got, explain = read_all(archive)
     assert got == expected[: blocks[0].events] + expected[blocks[0].events + second.events :]
     damage = [(f.offset, f.bytes, f.events) for f in explain.damage]
@@ -145,11 +171,13 @@ def test_a_line_that_is_not_json_is_named_by_its_number(archive: ArchiveMaker, b
     for number in (1, 2):
         path = archive.root / f"data/events/date=2026-11-20/_open/events-w{number}-0001.jsonl.gz"
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(pack_block(b"".join([*good[:3], bad + b"\n", *good[3:]]), index) * number)
+        further = BlockIndex(1, 7, 7, 7, 7, NOON + 7, NOON + 7, {"x": 1})
+        behind = pack_block(bad + b"\n", further) if number > 1 else b""
+        path.write_bytes(pack_block(b"".join([*good[:3], bad + b"\n", *good[3:]]), index) + behind)
     got, explain = read_all(archive)
-    assert sorted(got) == sorted(3 * [each[:-1] for each in good])
+    assert sorted(got) == sorted(2 * [each[:-1] for each in good])
     found = [(finding.path.name[:9], finding.line, finding.events) for finding in explain.damage]
-    assert sorted(found) == [("events-w1", 4, 1), ("events-w2", 4, 1), ("events-w2", 10, 1)]
+    assert sorted(found) == [("events-w1", 4, 1), ("events-w2", 4, 1), ("events-w2", 7, 1)]
     assert all("not JSON" in finding.reason for finding in explain.damage)
     with pytest.raises(DataError, match="not JSON") as raised:
         read_all(archive, strict=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from dataclasses import replace
 from pathlib import Path
 
@@ -112,9 +113,10 @@ def test_a_later_time_before_plain_lines_counts(archive: ArchiveMaker) -> None:
     index = open_shard(info, Explain())
     assert index is not None
     _, second, last = (BlockRecord(*record) for record in index.records())
-    content = bytearray(path.read_bytes()[: last.offset + last.member_length])
-    content[second.offset + 12] ^= 1
-    path.write_bytes(content)
+    content = path.read_bytes()
+    end = second.offset + second.member_length
+    plain = gzip.compress(gzip.decompress(content[second.offset : end]))
+    path.write_bytes(content[: second.offset] + plain + content[end : last.offset + last.member_length])
     open_again(path)
     rival(archive)
     writers, _ = order(archive, Selection(types=frozenset({"signal"})))

@@ -1,4 +1,4 @@
-"""Plain gzip and plain text between our shards (docs/format.md, section 6.5)."""
+"""Plain gzip and plain text between our shards (docs/format.md, section 6.7)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Plain regions between blocks of ours in one shard (docs/format.md, section 6.5)."""
+"""Plain regions between blocks of ours in one shard (docs/format.md, section 6.7)."""
 
 from __future__ import annotations
 
@@ -97,12 +97,16 @@ def root(archive: ArchiveMaker) -> Path:
     return archive.root
 
 
-def test_a_block_that_looks_like_plain_gzip_is_read_once_and_in_its_place(root: Path) -> None:
+def test_a_block_that_looks_like_plain_gzip_is_a_block_and_said_to_be_damaged(root: Path) -> None:
+    """With the subfield's name put back the header's CRC holds."""
     shard(root, block(1, 2, 3), flipped(4, 5, 6), block(7, 8, 9))
     got, explain = read(root)
     assert got == in_chunks(root) == events(1, 9)
     assert list(read_lines(Archive(root), Selection(), Explain())) == events(1, 9)
-    assert (explain.plain_members, explain.blocks_read, explain.damage) == (1, 2, [])
+    assert (explain.plain_members, explain.blocks_read) == (0, 3)
+    assert [(f.offset, f.events, f.reason) for f in explain.damage] == [
+        (len(block(1, 2, 3)), 0, "block header is damaged")
+    ]
 
 
 def test_it_keeps_its_place_between_two_writers(root: Path) -> None:
@@ -254,10 +258,9 @@ def test_events_lost_to_damage_beside_a_region_are_not_guessed(root: Path) -> No
 
 
 def test_a_damaged_header_beside_a_region_costs_nothing_where_its_lines_are_whole(root: Path) -> None:
-    """Up to the next valid header all is one region, in which a block is as good as any gzip member."""
     hurt = bytearray(block(5, 6))
     hurt[40] ^= 1
-    shard(root, block(1, 2), flipped(3, 4), bytes(hurt), block(7))
+    shard(root, block(1, 2), foreign(3, 4), bytes(hurt), block(7))
     got, explain = read(root)
     assert got == events(1, 7)
     assert (explain.plain_members, explain.damage) == (2, [])
@@ -285,9 +288,11 @@ def test_the_newest_event_may_be_in_any_region(root: Path) -> None:
 
 
 def test_what_no_header_tells_is_unknown_to_coverage(root: Path) -> None:
-    shard(root, block(1, 2, 3), flipped(4, 5, 6), block(7, 8, 9))
+    shard(root, block(1, 2, 3), foreign(4, 5, 6), block(7, 8, 9))
     found = coverage(Archive(root))
     assert (found.events, found.lost, found.unknown) == (6, 0, 3)
+    shard(root, block(1, 2, 3), flipped(4, 5, 6), block(7, 8, 9))
+    assert coverage(Archive(root)).events == 9
 
 
 def test_a_region_at_the_end_speaks_for_an_orderly_one_and_no_other_does(root: Path) -> None:
@@ -301,7 +306,8 @@ def test_a_missing_directory_is_noted_unless_the_shard_ends_plain(root: Path) ->
     assert read(root)[1].damage == []
     shard(root, block(1), foreign(2), block(3), sealed=True)
     (finding,) = read(root)[1].damage
-    assert (finding.events, finding.reason) == (0, "directory is missing; read from header to header")
+    assert finding.events is None
+    assert "directory is missing, and maybe blocks before it" in finding.reason
 
 
 KINDS = {"block": block, "flipped": flipped, "foreign": foreign}
@@ -326,6 +332,10 @@ def test_any_arrangement_gives_each_line_once_in_file_order(
     shard(root, *pieces, sealed=sealed)
     got, explain = read(root)
     assert got == in_chunks(root) == expected
-    assert {f.reason for f in explain.damage} <= {"directory is missing; read from header to header"}
-    assert explain.blocks_read == sum(kind == "block" for kind, _ in made)
-    assert explain.plain_members == sum(kind != "block" for kind, _ in made)
+    assert sum(f.reason == "block header is damaged" for f in explain.damage) + explain.plain_members == sum(
+        kind != "block" for kind, _ in made
+    )
+    assert {f.reason.partition(",")[0] for f in explain.damage} <= {
+        "directory is missing", "block header is damaged"
+    }  # fmt: skip
+    assert explain.blocks_read + explain.plain_members == len(made)

@@ -185,7 +185,7 @@ class Feed:
     def _read(self, found: Found) -> Iterator[_Entry]:
         """What of a block or region is selected and beyond the position, and its end."""
         name = found.info.name
-        beyond = self.positions.get((name.writer, name.stream), 0)
+        beyond = max(self.positions.get((name.writer, name.stream), 0), found.after)
         last = found.last_seq
         for seq, ts, line in self._lines(found):
             last = max(last, seq)

@@ -25,13 +25,17 @@ _LOST: Final = 11  # of a raw record
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A block or plain region to be delivered; `lost` events were declared lost in it."""
+    """A block or plain region to be delivered; `lost` events were declared lost in it.
+
+    What it holds up to the seq `after` was found before, in other blocks.
+    """
 
     piece: Piece
     first_seq: int
     last_seq: int
     events: int = 0
     lost: int = 0
+    after: int = 0
 
     @property
     def info(self) -> ShardInfo:
@@ -43,9 +47,12 @@ class GrowingShard:
     """A shard read from header to header as it grows, up to where it is sealed or vanishes."""
 
     __slots__ = (
+        "_again",
         "_at",
         "_beyond",
         "_damage",
+        "_file",
+        "_last_seq",
         "_line",
         "_matcher",
         "_ordinal",
@@ -63,6 +70,8 @@ class GrowingShard:
         self._places = ((str(info.path), info.name.sealed), (str(info.sealed_path), True))
         self._matcher = matcher
         self._at, self._line = 0, 1
+        self._last_seq = self._again = 0  # found so far, and found before in a file that was replaced
+        self._file: tuple[int, int] | None = None
         self._seen: tuple[int, bool] | None = None
         self._ordinal: int | None = 0 if info.name.number == 1 else None
         self._damage: list[Damage] = []
@@ -77,7 +86,8 @@ class GrowingShard:
             return []
         try:
             with ShardFile(self.info) as file:
-                if seen[1] and not self._at:
+                self._start_again_if_replaced(file)
+                if seen[1] and not self._last_seq and not self._at:
                     found = list(self._indexed(file, explain))
                 else:
                     found = list(self._hop(file, explain, sealed=seen[1], at_once=at_once))
@@ -90,6 +100,16 @@ class GrowingShard:
             return []
         self._seen, self.done = seen, seen[1]
         return found
+
+    def _start_again_if_replaced(self, file: ShardFile) -> None:
+        """Small blocks were joined to large ones, in another file: what was found is in it too."""
+        status = os.fstat(file.descriptor)
+        identity = status.st_dev, status.st_ino
+        if self._file not in (None, identity):
+            self._at, self._line, self._again = 0, 1, self._last_seq
+            self._ordinal = 0 if self.info.name.number == 1 else None
+            self._damage.clear()
+        self._file = identity
 
     def _stat(self) -> tuple[int, bool] | None:
         """Its size, and whether it is sealed; None when it is gone. Told before the file is read."""
@@ -121,8 +141,12 @@ class GrowingShard:
     def _hop(self, file: ShardFile, explain: Explain, *, sealed: bool, at_once: bool) -> Iterator[Found]:
         """What stands behind the last member that was whole. Nothing is passed that may yet change."""
         for found in scan(file.read_at, file.size, self._at):
+            if isinstance(found, Damage) and found.block is not None:
+                explain.found(Finding(self.info.path, found.offset, found.length, 0, found.reason))
+                yield from self._block(found.block, explain)
+                continue
             if isinstance(found, Block):
-                yield self._block(found, explain)
+                yield from self._block(found, explain)
                 continue
             ends = not isinstance(found, Ending) and found.offset + found.length == file.size
             if ends and not sealed and not (at_once and isinstance(found, Damage)):
@@ -144,21 +168,23 @@ class GrowingShard:
         else:
             self._ordinal = None
 
-    def _block(self, block: Block, explain: Explain) -> Found:
+    def _block(self, block: Block, explain: Explain) -> Iterator[Found]:
         header = block.header
         explain.blocks_found += 1
         explain.headers_read += 1
         self._report(header, explain)
-        found = _of_header(self.info, block, self._line, self._matcher)
+        found = _of_header(self.info, block, self._line, self._again, self._matcher)
         self._at = block.offset + header.member_length
         self._line += header.events
-        self._ordinal = header.last_ordinal
-        return found
+        self._ordinal = header.last_ordinal or None
+        self._last_seq = max(self._last_seq, header.last_seq)
+        if header.last_seq > self._again:
+            yield found
 
     def _report(self, following: BlockHeader | None, explain: Explain) -> None:
         """Damage, once; what it cost is told by the ordinals around it."""
         lost = None
-        if following is not None and self._ordinal is not None:
+        if following is not None and following.first_ordinal and self._ordinal is not None:
             lost = max(following.first_ordinal - self._ordinal - 1, 0)
         is_known = following is not None and following.last_seq <= self._beyond
         for damage in () if is_known else self._damage:
@@ -171,18 +197,21 @@ def _not_looked_at(_record: RawRecord) -> None:
 
 
 def _of_record(info: ShardInfo, record: RawRecord, line: int, *, wanted: bool) -> Found:
-    offset, length, _, events, _, first, last, _, _, min_ts, max_ts = record[:11]
-    block = PlannedBlock(info, offset, length, events, first, last, min_ts, max_ts, line, wanted)
+    offset, length, size, events, _, first, last, _, _, min_ts, max_ts, _, crc, _ = record
+    block = PlannedBlock(
+        info, offset, length, events, first, last, min_ts, max_ts, line, wanted,
+        content_length=size, content_crc=crc,
+    )  # fmt: skip
     return Found(block, first, last, events, record[_LOST])
 
 
-def _of_header(info: ShardInfo, block: Block, line: int, matcher: Matcher) -> Found:
+def _of_header(info: ShardInfo, block: Block, line: int, after: int, matcher: Matcher) -> Found:
     h = block.header
     piece = PlannedBlock(
         info, block.offset, h.member_length, h.events, h.first_seq, h.last_seq, h.min_ts, h.max_ts, line,
-        _may_match(h, matcher),
+        _may_match(h, matcher), content_length=h.content_length,
     )  # fmt: skip
-    return Found(piece, h.first_seq, h.last_seq, h.events, h.lost)
+    return Found(piece, h.first_seq, h.last_seq, h.events, h.lost, after)
 
 
 def _may_match(header: BlockHeader, matcher: Matcher) -> bool:
