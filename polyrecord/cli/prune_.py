@@ -5,9 +5,9 @@ from __future__ import annotations
 import shutil
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
 import orjson
 import typer
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from polyrecord.settings.model import StreamRetention
     from polyrecord.upkeep.prune import Pruned
     from polyrecord.upkeep.retention import Leaving, Policy, Retention
+
+_Number = TypeVar("_Number", int, float)
 
 FORMATS: Final = ("table", "json")
 _MOST_SHOWN: Final = 20
@@ -121,13 +123,8 @@ def _retention(
 
     policies, settled = _settled()
     keep = (*settled, *keep)
-    try:
-        seconds = None if max_age is None else read_age(max_age)
-        size = (
-            None if max_bytes is None else read_size(int(max_bytes) if max_bytes.isdecimal() else max_bytes)
-        )
-    except ValueError as error:
-        raise UsageError(f"not {error}") from None
+    seconds = None if max_age is None else _read(read_age, max_age)
+    size = None if max_bytes is None else _read(_size, max_bytes)
     given = policy_of(seconds, max_shards, size, archive_to)
     if given.limits:
         return Retention(dict.fromkeys(streams or [ALL], given), keep)
@@ -142,6 +139,18 @@ def _retention(
             "nothing says how long to keep what", hint="--max-age 30d, or [retention] in polyrecord.toml"
         )
     return settled_only
+
+
+def _size(text: str) -> int:
+    return read_size(int(text) if text.isdecimal() else text)
+
+
+def _read(read: Callable[[str], _Number], text: str) -> _Number:
+    try:
+        return read(text)
+    except ValueError as error:
+        what, _, examples = str(error).partition(": ")
+        raise UsageError(f"not {what}: {text[:80]!r}", hint=examples) from None
 
 
 def _settled() -> tuple[dict[str, Policy], tuple[str, ...]]:

@@ -93,7 +93,7 @@ def _narrate(root: Path, sealed: Sealed, taken: list[Left]) -> None:
     elsewhere = {"other_boot", "other_host", "no_manifest"}
     if any(left.state in elsewhere for left in sealed.left if left not in taken):
         say("note: shards of another boot or host are left; --everywhere seals them too")
-    if not sealed.recovered and not taken:
+    if not sealed.recovered and not sealed.left:
         say(f"note: nothing to seal in {root}")
 
 
@@ -109,9 +109,10 @@ def _table(sealed: Sealed, taken: list[Left]) -> bytes:
 
 
 def _recovered_row(one: RecoveredWriter) -> list[str]:
-    what = f"sealed: {_WHY.get(one.reason, one.reason)}"
-    what += f"; {one.removed:,} empty removed" if one.removed else ""
-    what += f"; {len(one.failed):,} could not be sealed" if one.failed else ""
+    parts = [f"sealed: {_WHY.get(one.reason, one.reason)}"] if one.shards or one.removed else []
+    parts += [f"{one.removed:,} empty removed"] if one.removed else []
+    parts += [f"{len(one.failed):,} could not be sealed"] if one.failed else []
+    what = "; ".join(parts)
     return [one.writer, f"{one.shards:,}", f"{one.events:,}", f"{one.torn_bytes:,} B", what]
 
 

@@ -156,10 +156,14 @@ def _rendered(runs: list[Run], output: str, now: int) -> bytes:
 
 
 def _plain(value: Any) -> Any:
-    """A cell: lists with spaces between, what is nested as JSON."""
+    """A cell: lists with semicolons between, what is nested as JSON, text that cannot move the cursor."""
+    from polyrecord.report.render.words import shown
+
     if isinstance(value, list):
-        return "; ".join(map(str, value))
-    return orjson.dumps(value).decode() if isinstance(value, dict) else value
+        return shown("; ".join(map(str, value)))
+    if isinstance(value, dict):
+        return orjson.dumps(value).decode()
+    return shown(value) if isinstance(value, str) else value
 
 
 def _table(runs: list[Run], now: int) -> bytes:

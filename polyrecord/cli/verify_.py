@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -65,14 +66,7 @@ def verification_document(found: Verification) -> dict[str, Any]:
         "root": str(found.root),
         "sound": not found.count,
         "data_lost": found.loses,
-        "coverage": {
-            "events": found.events,
-            "lost": found.lost,
-            "unknown": found.unknown,
-            "pruned": found.pruned,
-            "ratio": found.ratio,
-            "unclean": list(found.unclean),
-        },
+        "coverage": _coverage(found),
         "writers": found.writers,
         "shards": found.shards,
         "open_shards": found.open_shards,
@@ -84,6 +78,15 @@ def verification_document(found: Verification) -> dict[str, Any]:
         "lost_bytes": found.lost_bytes,
         "problems": [problem_document(problem) for problem in found.problems],
     }
+
+
+def _coverage(found: Verification) -> dict[str, Any]:
+    """The same words as in answers; which stream lacks what is among the problems."""
+    from polyrecord.report.render.whole import in_words
+
+    told = asdict(in_words(found.coverage))
+    del told["streams"]
+    return told
 
 
 def problem_document(problem: Problem) -> dict[str, Any]:
@@ -108,17 +111,15 @@ def _table(found: Verification) -> bytes:
 
 
 def _lines(found: Verification) -> list[str]:
-    from polyrecord.report.render.words import count, percent, shown, size
+    from polyrecord.report.render.whole import coverage_line, in_words
+    from polyrecord.report.render.words import count, shown, size
 
     what = [count(found.writers, "writer"), count(found.shards, "shard"), count(found.blocks, "block")]
     opened = f" ({found.open_shards:,} open)" if found.open_shards else ""
-    kept = f"{found.events:,} events kept, {found.lost:,} lost, {found.unknown:,} unknown"
-    pruned = f", {found.pruned:,} pruned on purpose" if found.pruned else ""
-    unclean = f"; {count(len(found.unclean), 'writer')} did not end in order" if found.unclean else ""
     lines = [
         f"archive {shown(found.root)}",
         f"{what[0]}, {what[1]}{opened}, {what[2]}, {size(found.bytes)}",
-        f"coverage {percent(found.ratio)}: {kept}{pruned}{unclean}",
+        coverage_line(in_words(found.coverage)),
         _verdict(found),
     ]
     for title, loses in (("data lost", True), ("findings", False)):

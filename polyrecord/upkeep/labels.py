@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import re
+import stat
 import time
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -12,7 +14,7 @@ from typing import Final
 
 import orjson
 
-from polyrecord.errors import UsageError
+from polyrecord.errors import DataError, UsageError
 from polyrecord.format.layout import RUNS, check_writer
 from polyrecord.read.manifests import read_small
 from polyrecord.record.files import make_directory, sync_directory, write_all
@@ -51,7 +53,10 @@ def check_note(note: str) -> str:
 
 
 def remark(root: Path, writer: str, *, label: str | None = None, note: str | None = None) -> None:
-    """Leave a label, a note or both on a run; on the disk when this returns. Raises UsageError, OSError."""
+    """Leave a label, a note or both on a run; on the disk when this returns.
+
+    Raises UsageError, DataError, OSError.
+    """
     told = {
         "at": format_ts(time.time_ns()),
         **({} if label is None else {"label": check_label(label)}),
@@ -61,8 +66,8 @@ def remark(root: Path, writer: str, *, label: str | None = None, note: str | Non
     make_directory(path.parent)
     if path.parent.is_symlink():
         raise UsageError("a directory of the archive is a symbolic link", path=path.parent)
-    is_new = not path.exists()
-    descriptor = os.open(path, _FLAGS, 0o640)
+    is_new = not os.path.lexists(path)
+    descriptor = _open(path)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         write_all(descriptor, b"\n" * _is_torn(path) + orjson.dumps(told) + b"\n")
@@ -71,6 +76,20 @@ def remark(root: Path, writer: str, *, label: str | None = None, note: str | Non
         os.close(descriptor)
     if is_new:
         sync_directory(path.parent)
+
+
+def _open(path: Path) -> int:
+    """A descriptor to append with; raises DataError where something else than a file has the place."""
+    try:
+        descriptor = os.open(path, _FLAGS, 0o640)
+    except OSError as error:
+        if error.errno not in (errno.ELOOP, errno.ENXIO, errno.EISDIR):
+            raise
+    else:
+        if stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return descriptor
+        os.close(descriptor)
+    raise DataError("not a regular file; nothing was noted", path=path, hint="remove it, then note again")
 
 
 def read_remarks(root: Path, writer: str) -> list[Remark]:

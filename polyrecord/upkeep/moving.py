@@ -9,7 +9,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Final
 
-from polyrecord.errors import DataError
+from polyrecord.errors import DataError, UsageError
 from polyrecord.read.archive import ShardInfo
 from polyrecord.read.files import ShardFile
 from polyrecord.read.manifests import Manifest, read_manifest
@@ -28,9 +28,6 @@ class Mover:
     """Moves shards of one archive to another; `close` removes what an unfinished copy left."""
 
     def __init__(self, root: Path, to: Path) -> None:
-        """Raises DataError when both are one archive."""
-        if to.resolve() == root.resolve():
-            raise DataError("shards cannot be moved to the archive they are in", path=to)
         self._root, self._to = root, to
         self._room = to / f".incoming.{os.getpid()}.{os.urandom(2).hex()}"
         self._told: set[str] = set()
@@ -89,6 +86,15 @@ class Mover:
         """Remove the room copies were made in."""
         with suppress(OSError):
             shutil.rmtree(self._room)
+
+
+def check_target(root: Path, to: Path | None) -> None:
+    """Raise UsageError where an archive's shards would be moved into the archive itself."""
+    if to is not None and to.resolve().is_relative_to(root.resolve()):
+        raise UsageError(
+            "shards cannot be moved into the archive they are in",
+            path=to, hint="name another directory with --archive-to or archive_to",
+        )  # fmt: skip
 
 
 def _settle(copied: Path, there: Path) -> None:

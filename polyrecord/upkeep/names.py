@@ -10,6 +10,7 @@ from polyrecord.errors import ArchiveMissing
 from polyrecord.format.layout import (
     MANIFESTS,
     OPEN_DIR,
+    PRUNED,
     TREES,
     ShardName,
     is_stream,
@@ -32,7 +33,10 @@ class Listing:
 
 
 def list_archive(root: Path) -> Listing:
-    """Everything in the trees of an archive; raises ArchiveMissing where there is no shard, and OSError."""
+    """Everything in the trees of an archive; raises ArchiveMissing where there is none, and OSError.
+
+    One that has no shard yet, or none any more, has manifests or a deletion ledger.
+    """
     if not root.is_dir():
         what = "not a directory" if root.exists() else "no such directory"
         raise ArchiveMissing(what, path=root, hint=_HINT)
@@ -40,7 +44,7 @@ def list_archive(root: Path) -> Listing:
     walk = _Walk(root, listing)
     for tree in TREES:
         walk.tree(PurePosixPath(tree))
-    if not listing.shards and not listing.problems:
+    if not (listing.shards or listing.manifests or listing.problems or (root / PRUNED).is_dir()):
         raise ArchiveMissing("no recorded events in this directory", path=root, hint=_HINT)
     # a writer's shards of one day together: what is known of its seqs stays small
     listing.shards.sort(key=lambda name: (name.writer, name.date, name.stream, name.number))

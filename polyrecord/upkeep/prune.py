@@ -27,7 +27,7 @@ from polyrecord.read.pruned import read_ledger
 from polyrecord.upkeep.deletion import delete_shard, entry_of, file_entry, write_ledger
 from polyrecord.upkeep.facts import read_facts
 from polyrecord.upkeep.labels import labels_of
-from polyrecord.upkeep.moving import Mover
+from polyrecord.upkeep.moving import Mover, check_target
 from polyrecord.upkeep.retention import FOLDERS, Decision, Facts, Leaving, Retention, decide
 
 OnProgress: TypeAlias = Callable[[int, int], None]
@@ -88,8 +88,11 @@ def prune(
     """Remove what a retention does not keep; `now_ns` is the time by which ages are judged.
 
     With `force` ages are applied although the newest event is too old by this clock. Raises ArchiveMissing,
-    DataError and OSError where the archive cannot be listed or the ledger cannot be written.
+    UsageError where shards would move to where they are, DataError and OSError where the archive cannot be
+    listed or the ledger cannot be written.
     """
+    for policy in retention.policies.values():
+        check_target(root, policy.archive_to)
     return _Prune(root, retention, now_ns, dry_run, force, on_progress or _silent).run()
 
 
@@ -186,10 +189,9 @@ class _Prune:
                 try:
                     if one.to is not None:
                         movers.setdefault(one.to, Mover(self.root, one.to)).copy(one.shard)
-                except FileNotFoundError:
-                    continue  # another prune was faster
                 except (OSError, PolyrecordError) as error:
-                    self._fail(self.root / one.shard.name.path, error)
+                    if os.path.lexists(self.root / one.shard.name.path):  # else another prune was faster
+                        self._fail(self.root / one.shard.name.path, error)
                     continue
                 yield one
         finally:
@@ -198,6 +200,8 @@ class _Prune:
 
     def _fail(self, path: Path, error: OSError | PolyrecordError) -> None:
         what = str(error.strerror or error) if isinstance(error, OSError) else error.what
+        if isinstance(error, OSError) and error.filename not in (None, str(path)):
+            what = f"{what}: {error.filename}"  # of the other archive
         self.failed.append(Failure(path, what))
 
     def _files(

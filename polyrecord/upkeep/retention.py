@@ -192,7 +192,7 @@ def age_text(seconds: float) -> str:
         if seconds >= unit and seconds % unit == 0:
             count = round(seconds / unit)
             return f"{count:,} {name}{'' if count == 1 else 's'}"
-    return f"{seconds:g} seconds"
+    return f"{seconds:g} second{'' if seconds == 1 else 's'}"
 
 
 def policy_of(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -11,14 +10,13 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from polyrecord.errors import AmbiguousId, ArchiveMissing, NotFound
-from polyrecord.format.layout import RUNS
+from polyrecord.format.layout import PRUNED, RUNS
+from polyrecord.read.alive import is_of_this_host, lives
 from polyrecord.read.archive import Archive, ShardInfo
 from polyrecord.read.ends import is_held
 from polyrecord.read.manifests import Manifest, manifest_writers, read_manifest
 from polyrecord.read.ordinals import Piece, joined, whole_of
 from polyrecord.read.pruned import PrunedShard, pruned_shards
-from polyrecord.record.identity import boot_id
-from polyrecord.record.recovery.find import process_lives
 from polyrecord.upkeep.labels import Remark, read_remarks
 
 OnProgress: TypeAlias = Callable[[int, int], None]
@@ -131,7 +129,7 @@ def _shards(root: Path) -> list[ShardInfo]:
     try:
         return Archive(root).shards()
     except ArchiveMissing:
-        if manifest_writers(root) or (root / RUNS).is_dir():
+        if manifest_writers(root) or any((root / folder).is_dir() for folder in (RUNS, PRUNED)):
             return []
         raise
 
@@ -182,8 +180,6 @@ def _state(manifest: Manifest | None, shards: list[ShardInfo]) -> RunState:
         return RunState.RECOVERED
     if manifest.has_ended or manifest.content.get("complete") is True:
         return RunState.ENDED
-    if manifest.content.get("host") != socket.gethostname():
+    if not is_of_this_host(manifest):
         return RunState.UNKNOWN
-    if manifest.content.get("boot_id") == boot_id() and process_lives(manifest.content):
-        return RunState.RUNNING
-    return RunState.CRASHED
+    return RunState.RUNNING if lives(manifest) else RunState.CRASHED

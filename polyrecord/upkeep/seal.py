@@ -8,16 +8,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 import orjson
 
 from polyrecord.errors import ArchiveMissing, RecorderError
 from polyrecord.events.names import EventType
+from polyrecord.format.layout import TREES
 from polyrecord.record.bulk import BulkWriter
 from polyrecord.record.identity import new_writer_id
 from polyrecord.record.recovery import OpenWriter, RecoveredWriter, State, find_open, recover_dead
 from polyrecord.record.recovery.survey import survey
 from polyrecord.record.regular import open_regular, read_at
+
+_HINT: Final = "name the directory that holds data/ and logs/ with --root or POLYRECORD_ROOT"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +78,9 @@ def look(root: Path) -> Iterator[Left]:
 def _check(root: Path) -> None:
     if not root.is_dir():
         what = "not a directory" if root.exists() else "no such directory"
-        raise ArchiveMissing(what, path=root, hint="name the archive with --root or POLYRECORD_ROOT")
+        raise ArchiveMissing(what, path=root, hint=_HINT)
+    if not any((root / tree).is_dir() for tree in TREES):
+        raise ArchiveMissing("no recorded events in this directory", path=root, hint=_HINT)
 
 
 def _record(root: Path, outcomes: list[RecoveredWriter]) -> None:

@@ -42,6 +42,8 @@ _MOST_LINES: Final = 128 << 20  # bytes; larger blocks are checked by their sums
 _SHOWN: Final = 20  # problems of one kind in one shard
 _U64: Final = 1 << 64
 _EMPTY: Final = c.EMPTY_DEFLATE + bytes(8)  # what a member of the end holds: nothing, CRC32 0, ISIZE 0
+_NOT_AS_TOLD: Final = "block does not hold what its header says"
+_SAVES: Final = "polyrecord recover saves its lines"
 _NO_KEYS: Final = array("I")
 _FIELDS: Final = (
     "member_length", "content_length", "events", "flags", "first_seq", "last_seq", "first_ordinal",
@@ -57,13 +59,17 @@ def check_shard(root: Path, name: ShardName, descriptor: int, on_bytes: OnBytes)
 
 @dataclass(frozen=True, slots=True)
 class _Region:
-    """Bytes that are no block: `before` and `after` are the ordinals of the events around them, if known."""
+    """Bytes that are no whole block: `before` is the ordinal of the event before them, if known.
+
+    `hidden` is a block that only its lines tell of.
+    """
 
     offset: int
     length: int
     reason: str
     before: int | None
     plain: Plain | None = None
+    hidden: Block | None = None
 
 
 class _Check:
@@ -76,6 +82,7 @@ class _Check:
         self._builder = DirectoryBuilder()
         self._headers: dict[int, BlockHeader] = {}  # by offset, numbers only
         self._regions: list[_Region] = []
+        self._bad: list[Block] = []
         self._end = self._endings = 0  # where the last block ends, and whether a member of the end was seen
         self._ordinal: int | None = 0 if name.number == 1 else None
         self._seq = 0
@@ -93,7 +100,9 @@ class _Check:
             else:
                 self._other(found)
                 self._on_bytes(found.length)
-        self._tell_regions(self._directory() if self._name.sealed else None)
+        directory = self._directory() if self._name.sealed else None
+        self._tell_bad(directory)
+        self._tell_regions(directory)
         return self.facts
 
     def _block(self, block: Block) -> None:
@@ -103,10 +112,7 @@ class _Check:
         if is_whole(self._read, block):
             self._whole(block)
         else:
-            what = "block does not hold what its header says"
-            self._problem(block.offset, header.member_length, what, events=header.events, loses=True)
-            place = self._name.path, block.offset
-            self.facts.gone.append(Span(header.first_ordinal, header.last_ordinal, header.events, *place))
+            self._bad.append(block)
         self._headers[block.offset] = replace(header, trace_keys=_NO_KEYS, value_keys=_NO_KEYS)
         self._ordinal, self._end = header.last_ordinal, block.offset + header.member_length
 
@@ -175,7 +181,8 @@ class _Check:
         else:
             reason = found.reason if isinstance(found, Damage) else "last member is cut short"
             plain = found if isinstance(found, Plain) else None
-            self._regions.append(_Region(found.offset, found.length, reason, self._ordinal, plain))
+            hidden = found.block if isinstance(found, Damage) else None
+            self._regions.append(_Region(found.offset, found.length, reason, self._ordinal, plain, hidden))
             self._ordinal = None if plain is not None else self._ordinal
 
     # -- the end of a sealed shard ---------------------------------------------------------------------------
@@ -215,6 +222,18 @@ class _Check:
                 self._problem(offset, length, what)
 
     # -- what is no block ------------------------------------------------------------------------------------
+
+    def _tell_bad(self, directory: Directory | None) -> None:
+        """Blocks with a header that holds, and other contents; the directory may still prove their lines."""
+        listed = {one.offset: one for one in directory.records()} if directory and self._bad else {}
+        for block in self._bad:
+            header, record = block.header, listed.get(block.offset)
+            if record is not None and self._listed(record):
+                self._problem(block.offset, header.member_length, _NOT_AS_TOLD, hint=_SAVES)
+                continue
+            self._problem(block.offset, header.member_length, _NOT_AS_TOLD, events=header.events, loses=True)
+            place = self._name.path, block.offset
+            self.facts.gone.append(Span(header.first_ordinal, header.last_ordinal, header.events, *place))
 
     def _tell_regions(self, directory: Directory | None) -> None:
         for region in self._regions:
@@ -257,9 +276,11 @@ class _Check:
             events: int | None = sum(record.events for record in lost)
             self._gone([self._span(record) for record in lost])
             if records and not lost:
-                hint = "polyrecord recover saves its lines"
-                self._problem(region.offset, region.length, HEADER_DAMAGED, hint=hint)
+                self._problem(region.offset, region.length, HEADER_DAMAGED, hint=_SAVES)
                 return
+        elif region.hidden is not None and self._by_lines(region, region.hidden, end):
+            self._problem(region.offset, region.length, region.reason)
+            return
         else:
             events = self._by_ordinals(region, end)
             events = self._by_footer(region, end) if events is None else events
@@ -286,6 +307,25 @@ class _Check:
         self.facts.events += record.events
         return True
 
+    def _by_lines(self, region: _Region, block: Block, end: int) -> bool:
+        """Whether a block without a header has lines that tell of it; if so they are counted."""
+        content = mended_lines(self._read, block)
+        if content is None:
+            return False
+        header = self._placed(region, block.header, end)
+        self._headers[block.offset] = header
+        self._count(Block(block.offset, header))
+        self._lines(Block(block.offset, header), content)
+        return True
+
+    def _placed(self, region: _Region, header: BlockHeader, end: int) -> BlockHeader:
+        """A header with ordinals next to those of the blocks around it."""
+        following = [offset for offset in self._headers if offset >= end]
+        first = self._headers[min(following)].first_ordinal - header.events if following else 1
+        before = self._before(region)
+        first = max(first, 1) if before is None else before + 1
+        return replace(header, first_ordinal=first, last_ordinal=first + header.events - 1)
+
     def _span(self, record: BlockRecord) -> Span:
         place = self._name.path, record.offset
         return Span(record.first_ordinal, record.last_ordinal, record.events, *place)
@@ -293,13 +333,21 @@ class _Check:
     def _by_ordinals(self, region: _Region, end: int) -> int | None:
         """How many events are missing between the blocks around a region."""
         following = [offset for offset in self._headers if offset >= end]
-        if region.before is None or not following:
+        before = self._before(region)
+        if before is None or not following:
             return None
         first = self._headers[min(following)].first_ordinal
-        count = max(first - region.before - 1, 0)
+        count = max(first - before - 1, 0)
         if count:
-            self._gone([Span(region.before + 1, first - 1, count, self._name.path, region.offset)])
+            self._gone([Span(before + 1, first - 1, count, self._name.path, region.offset)])
         return count
+
+    def _before(self, region: _Region) -> int | None:
+        """The ordinal of the event before a region: of a block that its lines told of, if one adjoins."""
+        told = [offset for offset in self._headers if offset < region.offset]
+        if region.before is None or not told:
+            return region.before
+        return max(region.before, self._headers[max(told)].last_ordinal)
 
     def _by_footer(self, region: _Region, end: int) -> int | None:
         """How many events a region took that has no blocks on both sides."""

@@ -5,15 +5,14 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path, PurePosixPath
 from typing import Final, TypeAlias
 
 from polyrecord.format.layout import PRUNED, ShardName
-from polyrecord.read.archive import Archive, ShardInfo
-from polyrecord.read.coverage import unclean_writers
-from polyrecord.read.explain import Explain
+from polyrecord.read.archive import Archive
+from polyrecord.read.coverage import Coverage, coverage
 from polyrecord.read.pruned import PrunedShard, read_ledger, was_pruned
 from polyrecord.record.recovery.find import (
     State,
@@ -48,9 +47,8 @@ _HINTS: Final = {
 class Verification:
     """What an archive was found to be.
 
-    `events` were read, every one; `lost` were declared lost by their writer, `unknown` are missing without a
-    word, `pruned` were in shards that were deleted on purpose. `unclean` are writers that are gone without an
-    orderly end. Of the problems the first are in `problems`.
+    `coverage` is of what was read, every event: what is kept, declared lost, missing without a word, deleted
+    on purpose. Of the problems the first are in `problems`.
     """
 
     root: Path
@@ -59,11 +57,7 @@ class Verification:
     open_shards: int
     blocks: int
     bytes: int
-    events: int
-    lost: int
-    unknown: int
-    pruned: int
-    unclean: tuple[str, ...]
+    coverage: Coverage
     count: int
     losing: int
     lost_events: int
@@ -71,10 +65,19 @@ class Verification:
     problems: tuple[Problem, ...]
 
     @property
-    def ratio(self) -> float:
-        """Kept of all that was not deleted on purpose, 0 to 1; 1 when there was nothing to keep."""
-        total = self.events + self.lost + self.unknown
-        return self.events / total if total else 1.0
+    def events(self) -> int:
+        """How many were read, each once."""
+        return self.coverage.events
+
+    @property
+    def lost(self) -> int:
+        """How many were declared lost."""
+        return self.coverage.lost
+
+    @property
+    def unknown(self) -> int:
+        """How many are missing without a word."""
+        return self.coverage.unknown
 
     @property
     def loses(self) -> bool:
@@ -146,7 +149,7 @@ class _Verify:
         for name in names:
             self._shard(name, account, state)
         self._writers += 1
-        self._events += account.events + account.plain
+        self._events += account.events + account.plain - account.twice
         self._pruned += sum(shard.events for shard in pruned)
         self._lost += account.lost + sum(shard.lost for shard in pruned)
         self._account(account, is_alive=not ended.knows(writer))
@@ -281,13 +284,14 @@ class _Verify:
             os.close(descriptor)
 
     def _result(self, listing: Listing) -> Verification:
-        infos = [ShardInfo(self._root, name) for name in listing.shards]
-        unclean = unclean_writers(Archive(self._root), infos, Explain()) if infos else ()
+        told = coverage(Archive(self._root)) if listing.shards else Coverage(0, 0, 0)
+        counted = replace(
+            told, events=self._events, lost=self._lost, unknown=self._unknown, pruned=self._pruned, streams=()
+        )
         found = self._problems
         return Verification(
             self._root, self._writers, self._shards, self._open, self._blocks, listing.bytes,
-            self._events, self._lost, self._unknown, self._pruned, unclean,
-            found.count, found.losing, found.lost_events, found.lost_bytes,
+            counted, found.count, found.losing, found.lost_events, found.lost_bytes,
             tuple(sorted(found.kept, key=lambda one: not one.loses)),
         )  # fmt: skip
 

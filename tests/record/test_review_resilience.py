@@ -377,8 +377,8 @@ def test_a_recorder_that_was_closed_unused_holds_nothing(tmp_path: Path) -> None
 def test_a_sealed_shard_that_a_forked_child_lets_go_of_takes_nobody_elses_descriptor(tmp_path: Path) -> None:
     """The fork may come between the end of a seal and the set of shards hearing of it."""
     shard = ShardFile(tmp_path, ShardName("data/events", "w", 1, "2026-11-20", sealed=False), 0)
-    descriptor = max(int(name) for name in os.listdir("/proc/self/fd"))
-    shard.append(block())
+    descriptor = shard._descriptor
+    shard.append(block(1, 1))
     shard.seal(clean=False)
     other = os.open(tmp_path / "other", os.O_RDWR | os.O_CREAT)
     os.dup2(other, descriptor)

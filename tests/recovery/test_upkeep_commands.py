@@ -60,7 +60,7 @@ def test_verify_says_sound_and_exits_with_0(tmp_path: Path, capsys: pytest.Captu
 
     assert code == 0
     assert "sound: nothing is wrong" in out
-    assert "coverage 100.00 %: 60 events kept, 0 lost, 0 unknown" in out
+    assert "coverage 100.00 %: 60 events kept, 0 dropped, 0 unknown" in out
 
 
 def test_verify_exits_with_1_for_findings(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -203,3 +203,35 @@ def test_names_of_files_do_not_steer_the_terminal(tmp_path: Path, capsys: pytest
 
     assert "\x1b" not in out + err
     assert "red" in out
+
+
+def test_verify_has_the_coverage_line_of_every_answer(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number in range(5):
+        crashed.record(tmp_path, 1, f"{WRITER}{number}", sampling={"orderbook_delta": 0.1})
+
+    _, out, _ = run(capsys, "verify", "--root", tmp_path)
+    _, info, _ = run(capsys, "info", "--root", tmp_path)
+
+    line, *ends = out.splitlines()[2:10]
+    assert line.startswith(
+        "coverage 100.00 %: 5 events kept, 0 dropped, 0 unknown; orderbook_delta sampled at"
+    )
+    assert line.endswith("5 writers did not end in order")
+    assert ends[-1] == "  and 2 more writers"
+    assert "\n".join([line, *ends]) in info
+    _, told = answer(capsys, "verify", "--root", tmp_path)
+    _, asked = answer(capsys, "info", "--root", tmp_path)
+    assert told["coverage"] == {name: asked["coverage"][name] for name in told["coverage"]}
+    assert {"ends", "sampling", "gaps", "unclean"} < set(told["coverage"])
+
+
+def test_a_directory_that_is_no_archive_has_nothing_to_seal(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "app.log").touch()
+    for dry_run in ([], ["--dry-run"]):
+        code, out, err = run(capsys, "seal", "--root", tmp_path, *dry_run)
+        assert (code, out) == (2, "")
+        assert "hint: name the directory" in err

@@ -52,7 +52,7 @@ def test_a_whole_archive_is_sound_and_every_event_is_counted(tmp_path: Path) -> 
     assert told(found) == []
     assert found.events == lines_by_gzip(root) == 80
     assert (found.writers, found.shards, found.open_shards) == (2, len(sealed_shards(root)), 0)
-    assert (found.lost, found.unknown, found.unclean, found.loses) == (0, 0, (), False)
+    assert (found.lost, found.unknown, found.coverage.unclean, found.loses) == (0, 0, (), False)
 
 
 def test_declared_losses_are_no_finding(tmp_path: Path) -> None:
@@ -183,7 +183,7 @@ def test_what_a_crash_took_from_the_end_is_no_finding_after_recovery(tmp_path: P
     found = verify(root)
 
     assert told(found) == []
-    assert found.unclean == (WRITER,)
+    assert found.coverage.unclean == (WRITER,)
     assert found.events == sum(len(crashed.lines_of(path)) for path in sealed_shards(root))
 
 
@@ -467,8 +467,8 @@ def test_what_was_pruned_is_counted_and_no_finding(tmp_path: Path) -> None:
     found = verify(root)
 
     assert told(found) == []
-    assert found.pruned == sum(entry["events"] for entry in entries)
-    assert (found.events + found.pruned, found.unknown) == (60, 0)
+    assert found.coverage.pruned == sum(entry["events"] for entry in entries)
+    assert (found.events + found.coverage.pruned, found.unknown) == (60, 0)
 
     sealed_shards(root)[2].unlink()
     assert verify(root).loses
@@ -519,3 +519,70 @@ def test_a_block_that_claims_a_gigabyte_is_looked_at_in_little_memory(tmp_path: 
     assert peak < 64 << 20
     assert (found.events, found.loses) == (60, True)
     assert (outcome.events, outcome.torn_bytes) == (60, length)
+
+
+def test_an_event_that_is_there_twice_is_counted_once(tmp_path: Path) -> None:
+    (path,) = sealed_shards(crashed.record(tmp_path, 40, crashed=False, types=("signal",)))
+    data, (first, second, *_) = path.read_bytes(), block_offsets(path)
+    path.write_bytes(data[:second] + data[first:])
+
+    found = verify(tmp_path)
+
+    assert (found.events, found.unknown, found.loses) == (40, 0, False)
+    assert any("in this archive already" in what for what in told(found))
+
+
+@pytest.mark.parametrize("block", [0, 1, 4])
+def test_lines_that_only_lost_their_header_are_not_lost(tmp_path: Path, block: int) -> None:
+    """An open shard has no directory: the lines themselves tell which they are."""
+    (path,) = open_shards(crashed.record(tmp_path, 40, types=("signal",)))
+    data, offsets = bytearray(path.read_bytes()), block_offsets(path)
+    for at in offsets[block : block + 2]:
+        data[at + 40] ^= 0xFF  # its first seq
+    path.write_bytes(data)
+
+    found = verify(tmp_path)
+
+    assert len(offsets) > 6
+    assert (found.events, found.unknown, found.lost_events, found.loses) == (40, 0, 0, False)
+    assert told(found).count("block header is damaged") == 2
+
+
+def test_damage_beside_a_block_without_header_costs_what_it_touches(tmp_path: Path) -> None:
+    (path,) = open_shards(crashed.record(tmp_path, 40, types=("signal",)))
+    data, (_, second, third, fourth, *_) = bytearray(path.read_bytes()), block_offsets(path)
+    (gone,) = (c.count(b"\n") for at, _, c in crashed.members(bytes(data)) if at == third)
+    data[second + 40] ^= 0xFF
+    data[third:fourth] = b"\xff" * (fourth - third)
+    path.write_bytes(data)
+
+    found = verify(tmp_path)
+
+    assert (found.events, found.unknown, found.lost_events) == (40 - gone, gone, gone)
+
+
+def test_a_header_that_lies_under_a_right_crc_costs_nothing_the_directory_knows(tmp_path: Path) -> None:
+    """It claims contents of 4 GiB."""
+    (path,) = sealed_shards(crashed.record(tmp_path, 40, crashed=False, types=("signal",)))
+    data = bytearray(path.read_bytes())
+    end = 16 + int.from_bytes(data[14:16], "little")
+    data[24:28] = b"\xff\xff\xff\xff"
+    data[end - 4 : end] = zlib.crc32(data[: end - 4]).to_bytes(4, "little")
+    path.write_bytes(data)
+
+    found = verify(tmp_path)
+
+    assert (found.events, found.unknown, found.loses) == (40, 0, False)
+    assert "block does not hold what its header says" in told(found)
+
+
+def test_an_archive_of_which_all_was_pruned_is_sound(tmp_path: Path) -> None:
+    from polyrecord.upkeep.prune import prune
+    from polyrecord.upkeep.retention import Retention, policy_of
+
+    whole(tmp_path, 60)
+    prune(tmp_path, Retention({"*": policy_of(1, None, None)}), parse_ts("2027-01-01T00:00:00Z"), force=True)
+
+    assert sealed_shards(tmp_path) == []
+    found = verify(tmp_path)
+    assert (found.events, found.coverage.pruned, found.unknown, told(found)) == (0, 60, 0, [])

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from polyrecord.errors import ArchiveMissing
+from polyrecord.errors import ArchiveMissing, UsageError
 from polyrecord.format.layout import PRUNED, manifest_path
 from polyrecord.read.archive import Archive
 from polyrecord.read.coverage import coverage
@@ -21,7 +21,7 @@ from polyrecord.read.explain import Explain
 from polyrecord.read.pruned import pruned_shards, read_ledger
 from polyrecord.read.replay import Replay
 from polyrecord.read.selection import Selection
-from polyrecord.upkeep import deletion
+from polyrecord.upkeep import deletion, moving
 from polyrecord.upkeep import prune as prune_module
 from polyrecord.upkeep.labels import remark
 from polyrecord.upkeep.prune import Pruned, prune
@@ -446,3 +446,25 @@ def test_a_running_recorder_is_left_alone(root: Path, held: Path) -> None:
     assert held.exists()
     assert json.loads((root / manifest_path(RUN)).read_text())["writer"] == RUN
     assert not answer.failed
+
+
+def test_a_move_that_finds_no_directory_is_told(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is not taken for another prune that was faster."""
+
+    def gone(*_: object) -> None:
+        raise FileNotFoundError(2, "No such file or directory")
+
+    monkeypatch.setattr(moving, "make_directory", gone)
+    before = lines(root)
+    done = prune(root, Retention({"*": policy_of(None, 1, None, root.parent / "cold")}), FIRST + 5 * DAY)
+    assert done.failed
+    assert {failure.reason for failure in done.failed} == {"No such file or directory"}
+    assert (done.shards, lines(root)) == ((), before)
+
+
+@pytest.mark.parametrize("inside", ["", "data", "sub/deep"])
+def test_nothing_is_moved_into_the_archive_itself(root: Path, inside: str) -> None:
+    retention = Retention({"*": policy_of(None, 1, None, root / inside)})
+    for dry_run in (True, False):
+        with pytest.raises(UsageError, match="the archive they are in"):
+            prune(root, retention, FIRST + 5 * DAY, dry_run=dry_run)

@@ -14,11 +14,14 @@ from typing import Any
 import pytest
 
 from polyrecord import EventRecorder
-from polyrecord.errors import AmbiguousId, ArchiveMissing, NotFound, UsageError
+from polyrecord.cli.app import main
+from polyrecord.errors import AmbiguousId, ArchiveMissing, DataError, NotFound, UsageError
 from polyrecord.format.layout import MANIFESTS, RUNS, manifest_path
 from polyrecord.record.identity import boot_id
 from polyrecord.times import SECOND
 from polyrecord.upkeep.labels import check_label, check_note, labels_of, read_remarks, remark
+from polyrecord.upkeep.prune import prune
+from polyrecord.upkeep.retention import Retention, policy_of
 from polyrecord.upkeep.runs import RunState, find_run, find_runs
 from tests.read.archives import open_again
 from tests.upkeep.shelf import DAY, FIRST, OTHER, RUN, lines, record_days
@@ -176,7 +179,7 @@ def test_no_link_is_followed_where_remarks_are_kept(root: Path, tmp_path: Path) 
     outside.write_text("")
     (root / RUNS).mkdir(parents=True)
     (root / RUNS / f"{RUN}.jsonl").symlink_to(outside)
-    with pytest.raises(OSError, match="symbolic"):
+    with pytest.raises(DataError, match="not a regular file"):
         remark(root, RUN, label="x")
     assert outside.read_text() == ""
 
@@ -186,3 +189,30 @@ def test_files_that_are_no_manifests_are_no_runs(root: Path) -> None:
     (root / MANIFESTS / "UPPER.json").write_text("{}")
     (root / MANIFESTS / "x\n.json").write_text("{}")
     assert [run.writer for run in find_runs(root)] == [RUN, OTHER]
+
+
+@pytest.mark.parametrize("kind", ["fifo", "directory"])
+def test_what_is_no_file_takes_no_remark(root: Path, kind: str) -> None:
+    (root / RUNS).mkdir(parents=True)
+    place = root / RUNS / f"{RUN}.jsonl"
+    if kind == "fifo":
+        os.mkfifo(place)
+    else:
+        place.mkdir()
+    with pytest.raises(DataError, match="not a regular file"):
+        remark(root, RUN, label="x")
+
+
+def test_a_csv_of_runs_cannot_move_the_cursor(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tell(root, program="\x1b[2Jbot", git="\x07", bot_id=["\x1b", 1], strategy_id={"\x1b": 1})
+    assert main(["runs", "--root", str(root), "--format", "csv"]) == 0
+    out = capsys.readouterr().out
+    assert "[2Jbot" in out
+    assert all(char.isprintable() or char in "\r\n" for char in out)
+
+
+def test_runs_of_which_all_was_pruned_are_told_still(root: Path) -> None:
+    recorded = {run.writer: (0, run.events) for run in find_runs(root)}
+    prune(root, Retention({"*": policy_of(1, None, None)}), FIRST + 400 * DAY, force=True)
+    assert not list((root / MANIFESTS).iterdir())
+    assert {run.writer: (run.events, run.pruned) for run in find_runs(root)} == recorded
