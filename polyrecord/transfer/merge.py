@@ -35,6 +35,7 @@ from polyrecord.version import __version__
 CONFLICTS: Final = "conflicts"  # logs/_rejects/conflicts.jsonl
 _MOST_NAMED: Final = 10
 _MOST_WAITING: Final = 1 << 20  # bytes
+_MOST_LEDGER = 256 << 20  # bytes of one file of a ledger
 _FILE_MODE: Final = 0o640
 _Shards = dict[int, list[ShardInfo]]
 """Shards of one writer and stream by the number of their source."""
@@ -106,8 +107,9 @@ class _Merge:
         """What was deleted of the sources on purpose, and what people noted about their runs."""
         for source in self._sources:
             for folder in (PRUNED, RUNS):
-                for path in sorted((source.root / folder).glob("*.jsonl")):
-                    if path.is_file() and not path.is_symlink():
+                place = source.root / folder
+                for path in [] if place.is_symlink() else sorted(place.glob("*.jsonl")):
+                    if path.is_file() and not path.is_symlink() and path.stat().st_size <= _MOST_LEDGER:
                         self._copy_small(path, self._root / folder / path.name)
 
     @staticmethod
