@@ -9,6 +9,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from operator import ne
 from typing import Final, TypeAlias
 
 from polyrecord.format import constants as c
@@ -170,6 +171,8 @@ def _other(read_at: ReadAt, at: int, size: int) -> Plain | Torn | Damage | Paddi
         return mended
     if start.startswith(c.MAGIC) or (len(start) < 10 and c.MAGIC.startswith(start)):
         return _bad_member(read_at, at, size, start)
+    if _is_nearly_ours(start) and not _is_gzip(read_at, at, size, _MOST_WORK)[0]:
+        return _damage(read_at, at, size, "no member starts here")
     if start.startswith(_GZIP) and not _is_ours_damaged(start):
         return _plain(read_at, at, size, gzip=True)
     if _is_text(start, at) and not (at == 0 and find_member(read_at, 0, size) is not None):
@@ -223,6 +226,11 @@ def _is_ours_damaged(start: bytes) -> bool:
     """Whether this is a member of ours with a damaged start, not foreign gzip: our subfield is there."""
     extra, subfield = int.from_bytes(start[10:12], "little"), int.from_bytes(start[14:16], "little")
     return start[12:14] == c.SUBFIELD_ID and extra == subfield + 4
+
+
+def _is_nearly_ours(start: bytes) -> bool:
+    """Whether a member has an extra field as ours have, and a start that differs by a byte or two."""
+    return start[3:4] == c.MAGIC[3:4] and sum(map(ne, start, c.MAGIC)) in (1, 2)
 
 
 def _plain(read_at: ReadAt, at: int, size: int, *, gzip: bool) -> Plain:

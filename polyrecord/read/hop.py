@@ -100,6 +100,8 @@ class _Walk:
             events = None if plain or self._guessed & {block.offset for block in blocks} else total
             moved[0] = replace(moved[0], events=events)
         self._losses += [*moved, *gaps.losses()]
+        if gaps.untold:
+            self._losses.append(Loss(self._size, 0, gaps.untold, "blocks before the directory are missing"))
         if self._sealed:
             self._losses += self._of_torn(self._torn, blocks) if self._torn is not None else ()
             self._losses += self._of_sealed(blocks, plain)
@@ -278,6 +280,11 @@ class _Gaps:
                 damages, certain = [], True
         yield from self._cost(damages, None, certain=certain)
 
+    @property
+    def untold(self) -> int:
+        """Events that the footer knows of, behind the last block, and that no damage accounts for."""
+        return self._at_end or 0
+
     def _cost(self, damages: Sequence[Damage], following: Block | None, *, certain: bool) -> Iterator[Loss]:
         events = self._missing_before(following) if damages and certain else None
         for damage in damages:
@@ -287,7 +294,8 @@ class _Gaps:
     def _missing_before(self, block: Block | None) -> int | None:
         """Events missing before a block, or behind the last; told once."""
         if block is None:
-            return self._at_end
+            events, self._at_end = self._at_end, None
+            return events
         events = self._before[block.offset]
         self._before[block.offset] = 0
         return events
