@@ -7,9 +7,9 @@ import os
 import stat
 from pathlib import Path
 
-_SAFE = (
-    os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-)  # non-blocking: opening a FIFO would wait for its other end
+_SAFE = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # non-blocking: a FIFO would wait for its other end
+
+_HIGHEST = (1 << 63) - 1  # an offset that the system can be asked for
 
 
 def open_regular(path: Path, access: int = os.O_RDONLY) -> int:
@@ -35,7 +35,9 @@ def read_regular(path: Path, most: int) -> bytes:
 
 
 def read_at(descriptor: int, offset: int, length: int) -> bytes:
-    """That many bytes, fewer at the end of the file."""
+    """That many bytes, fewer at the end of the file, whatever a file claims its parts to be at."""
+    if offset > _HIGHEST:
+        return b""
     data = os.pread(descriptor, length, offset)
     while 0 < len(data) < length:
         more = os.pread(descriptor, length - len(data), offset + len(data))

@@ -11,7 +11,6 @@ from typing import Any, Final
 from polyrecord.events.catalogue import problems
 from polyrecord.events.reasons import Problem
 from polyrecord.events.stages import DEFAULT_STAGES
-from polyrecord.format.layout import manifest_path
 from polyrecord.read.archive import ShardInfo
 from polyrecord.read.blocks import chunks_of_shard
 from polyrecord.read.event import NotAnEvent, read_json
@@ -85,7 +84,7 @@ def _stages(question: Question, info: ShardInfo) -> tuple[str, ...]:
     """The stages a writer declared, which its latency events must have; else the usual ones."""
     if not question.source.has_manifests:
         return DEFAULT_STAGES
-    return stages_of_writer(question.source.root / manifest_path(info.name.writer)) or DEFAULT_STAGES
+    return stages_of_writer(question.source.root, info.name.writer) or DEFAULT_STAGES
 
 
 class _Ascending:

@@ -172,7 +172,8 @@ class Strand:
             return self._batch(hole=(planned.first_seq, planned.last_seq, planned.events))
         if not content:
             return Batch()
-        if stream and self._is_kept_whole(header, content, matcher):
+        is_sound = member is not None and header.member_length == len(member)
+        if stream and is_sound and self._is_kept_whole(header, content, matcher):
             self._explain.lines_read += header.events
             self._explain.lines_kept += header.events
             return self._batch(through=header.last_seq, stream=stream, member=member, header=header)
