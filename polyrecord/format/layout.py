@@ -11,6 +11,7 @@ from polyrecord.errors import UsageError
 
 TREES = ("data", "logs")
 OPEN_DIR = "_open"
+DERIVED_DIR = "_derived"  # what is made from sealed shards, beside them: deleting it changes no answer
 MANIFESTS = "logs/_writers"
 REJECTS = "logs/_rejects"  # lines that could not become events, kept with the reason
 CURSORS = "logs/_cursors"  # how far a named reader has come

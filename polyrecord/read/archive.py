@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from polyrecord.errors import ArchiveMissing, DataError
 from polyrecord.events.routes import EVENTS, STREAMS, TELEMETRY, is_named, stream_of
-from polyrecord.format.layout import OPEN_DIR, TREES, ShardName, parse_shard_path
+from polyrecord.format.layout import DERIVED_DIR, OPEN_DIR, TREES, ShardName, parse_shard_path
 from polyrecord.read.explain import Explain
 from polyrecord.read.selection import Selection
 from polyrecord.settings.root import archive_root
@@ -161,7 +161,7 @@ class _Walk:
             name = parse_shard_path(folder / entry.name)
             if name is not None and entry.is_file(follow_symlinks=False):
                 self.names[name.stream, name.writer, name.number] = name
-            elif entry.name != OPEN_DIR:
+            elif entry.name not in (OPEN_DIR, DERIVED_DIR):
                 self._ignore(entry.name)
 
     def _ignore(self, name: str) -> None:

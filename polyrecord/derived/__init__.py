@@ -1,0 +1,1 @@
+"""DERIVED: what is made from sealed shards and kept beside them; deleting it changes no answer."""
