@@ -7,7 +7,7 @@ import threading
 from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, TypeGuard
 
 from polyrecord.events.routes import stream_of
 from polyrecord.record.outcomes import FlushTicket
@@ -22,12 +22,25 @@ _MOST_SIFTED = 512  # events looked at in one call: a caller must not pay for a 
 _PATIENCE = 0.02  # seconds that the drain waits for who records
 _OVERSHOOT = 16  # part of the bound that what matters most may exceed it by, while another thread makes room
 
+LIGHT: Final = ""  # as the stream of an item: light
+LIGHT_BYTES: Final = 4000  # of a light payload at most: with its header it fits the encoder's first buffer
+_LIGHT_COST: Final = 4096 + OVERHEAD  # bytes of memory that a light item holds, however short its payload is
+_LIGHT_SHARE: Final = 8  # part of the bound that is kept for light items
+_MOST_LIGHT: Final = 1024
+
 
 Payload: TypeAlias = bytes | tuple[bytes, str, int | None]
 """Encoded data and LINE_END; or a raw frame, its source and its receive time, which the drain encodes."""
 
-Item: TypeAlias = tuple[int, str, str | None, Payload, Mapping[str, str] | None, str | None]
-"""One event on its way to the drain: monotonic ns, type, trace id, payload, envelope fields, stream."""
+Envelope: TypeAlias = Mapping[str, str] | None
+
+Item: TypeAlias = tuple[int, str, str | None, Payload, Envelope, str | None]
+"""One event on its way to the drain: monotonic ns, type, trace id, payload, envelope fields, stream.
+
+A light one, with LIGHT for a stream, has the payload as the encoder left it: without LINE_END, in a buffer of
+4 KiB whatever its length. Copying and counting it is the drain's work. So that the bound holds, room for the
+few that may wait is set aside.
+"""
 
 Queue: TypeAlias = deque[Item | FlushTicket]
 
@@ -79,17 +92,21 @@ class Buffer:
     wait for the drain while the code it interrupted holds the lock.
     """
 
-    __slots__ = ("_counting", "_limit", "_loss", "_overload", "_sifting", "_survivors", "_uncounted",
-                 "closed", "dropped", "dropped_by", "items", "loss_since", "room")  # fmt: skip
+    __slots__ = ("_counting", "_limit", "_loss", "_most_light", "_overload", "_reserve", "_sifting",
+                 "_survivors", "_uncounted", "closed", "dropped", "dropped_by", "items", "light",
+                 "loss_since", "room")  # fmt: skip
 
     def __init__(self, limit: int, overload: Overload) -> None:
         self.items: Queue = deque()
         # Of priority 1 and more; of 2; flushes alone.
         self._survivors: list[Queue] = [deque() for _ in range(HIGHEST + 1)]
+        self._most_light = min(_MOST_LIGHT, limit // _LIGHT_SHARE // _LIGHT_COST)
+        self._reserve = self._most_light * _LIGHT_COST
         self._limit = limit
         self._overload = overload
         self.closed = False
         self.room = -1
+        self.light = 0
         self._forget()
 
     def _forget(self) -> None:
@@ -105,7 +122,10 @@ class Buffer:
     def used(self) -> int:
         """Bytes recorded and not yet written or dropped."""
         room = self.room + (_SHUT if self.closed else 0)
-        return 0 if room == -1 else self._limit - room
+        if room == -1:
+            return 0
+        light = sum(item_size(item) for item in self.items.copy() if _is_light(item))
+        return self._limit - (self._reserve if self.light else 0) - room + light
 
     @property
     def share(self) -> int:
@@ -122,11 +142,15 @@ class Buffer:
 
     def open(self) -> None:
         """Let events in."""
-        self.room = self._limit
+        self.room = self._limit - self._reserve
+        self.light = self._most_light
 
     def close(self) -> None:
         """Let nothing in any more; what is in is still drained."""
         self.closed = True
+        if self.light:
+            self.light = 0
+            self.room += self._reserve
         self.room -= _SHUT
 
     def empty(self) -> None:
@@ -135,6 +159,7 @@ class Buffer:
         for queue in (self.items, *self._survivors):
             queue.clear()
         self.room = -1 if not self.closed else -_SHUT
+        self.light = 0
 
     def put(self, item: Item, size: int) -> bool:
         """Append an event; False when it, and not an older one, had to give way. Never waits."""
@@ -152,17 +177,51 @@ class Buffer:
         return True
 
     def take(self, most: int) -> list[Item | FlushTicket]:
-        """The next events and flushes, oldest first, at most so many."""
+        """The next events and flushes, oldest first, at most so many; none of them is light any more."""
         held = self._sifting.acquire(timeout=_PATIENCE)  # held for microseconds, but see the class
         try:
             taken: list[Item | FlushTicket] = []
             for queue in (*reversed(self._survivors), self.items):
                 if queue:
                     taken += _pop(queue, most - len(taken))
-            return taken
         finally:
             if held:
                 self._sifting.release()
+        taken = self._counted(taken)
+        self._give_back()
+        return taken
+
+    def _counted(self, taken: list[Item | FlushTicket]) -> list[Item | FlushTicket]:
+        """Light items made like the others, and counted like them."""
+        size = 0
+        item: Any
+        for at, item in enumerate(taken):
+            if item.__class__ is tuple and item[5] == LIGHT:  # a call of _is_light for each costs 50 ns
+                whole = taken[at] = _made_whole(item)
+                size += item_size(whole)
+        self.room -= size
+        return taken
+
+    def _lend(self) -> None:
+        """Make no event light until all are taken: the room set aside for them is used like the rest.
+
+        Light ones are among the first of `items`, for each was appended where few waited.
+        """
+        if not self._sifting.acquire(blocking=False):  # another thread is at it
+            return
+        try:
+            self.light, light = 0, self.light
+            first = self._counted(_pop(self.items, light))
+            self.items.extendleft(reversed(first))
+            self.room += self._reserve
+        finally:
+            self._sifting.release()
+
+    def _give_back(self) -> None:
+        """Set room aside for light events again, when nothing waits and there is that much."""
+        if self._most_light and not self.light and self.room >= self._reserve and not self.waiting:
+            self.room -= self._reserve
+            self.light = self._most_light
 
     def release(self, size: int) -> None:
         """Give back the bytes of events that are written or gone."""
@@ -171,11 +230,11 @@ class Buffer:
     def settle(self) -> None:
         """End the drift of the byte count; the drain calls this when nothing is pending anywhere."""
         if not self.waiting and not self.closed:
-            self.room = self._limit
+            self.room = self._limit - (self._reserve if self.light else 0)
 
     def drop(self, item: Item, reason: str) -> None:
         """Count an event that is not kept."""
-        self._uncounted.append((item[0], text_of(item[1]), item[5], reason))
+        self._uncounted.append((item[0], text_of(item[1]), item[5] or None, reason))
         # Who finds another at it leaves it to that one, which looks again when it is done.
         while self._uncounted and self._counting.acquire(blocking=False):
             try:
@@ -212,6 +271,10 @@ class Buffer:
         """Drop by policy until `size` bytes fit; False when the new event itself has to give way."""
         if size > self._limit or self.closed:
             return False
+        if self.light:
+            self._lend()
+        if size <= self.room:
+            return True
         if self._overload is Overload.DROP_OLDEST:
             while size > self.room and self._drop_oldest():
                 pass
@@ -264,7 +327,8 @@ class Buffer:
 
     def _give_way(self, item: Item) -> bool:
         self.drop(item, "buffer_full")
-        self.release(item_size(item))
+        if not _is_light(item):
+            self.release(item_size(item))
         return True
 
 
@@ -277,6 +341,16 @@ def _pop(queue: Queue, most: int) -> list[Item | FlushTicket]:
         for _ in range(most):
             taken.append(queue.popleft())  # noqa: PERF401 - what was taken so far must not be lost
     return taken
+
+
+def _is_light(item: Item | FlushTicket) -> TypeGuard[Item]:
+    return item.__class__ is tuple and item[5] == LIGHT
+
+
+def _made_whole(item: Item) -> Item:
+    mono_ns, event_type, trace_id, payload, envelope, _ = item
+    assert isinstance(payload, bytes)
+    return mono_ns, event_type, trace_id, payload + LINE_END, envelope, None
 
 
 def text_of(value: Any) -> str:

@@ -14,7 +14,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import orjson
 
@@ -26,6 +26,7 @@ from polyrecord.record.losses import LossHook
 from polyrecord.record.numbering import Numbering
 from polyrecord.record.outcomes import FlushTicket, LossNotice
 from polyrecord.record.policy import FlushPolicy
+from polyrecord.record.portion import Portion, portion_of
 from polyrecord.record.steps import Steps
 from polyrecord.record.timeline import Timeline, clock_step_data
 from polyrecord.record.trouble import LOG
@@ -34,6 +35,7 @@ from polyrecord.times import format_ts
 
 _SLICE = 64  # events
 _LARGEST_SLICE = 2048
+_PORTION = 64  # events numbered at once: what they add to a block is little beside its bounds
 _BACKLOG_SHARE = 16  # a slice takes this part of what waits
 _IDLE_SECONDS = 0.025
 _PAUSE_SECONDS = 0.00005
@@ -122,44 +124,97 @@ class Drain:
         return self._writer.stuck and not self._hastened
 
     def _slice(self, size: int) -> bool:
-        buffer = self._buffer
-        taken = buffer.take(size)
-        suspects = self._steps.look(taken)
-        for at, item in enumerate(taken):
-            if isinstance(item, FlushTicket):
-                if self._finish_flush(item, taken[at + 1 :]):
-                    return True
-                continue
-            if buffer.loss_since and buffer.loss_since <= item[0]:
-                self._number_loss()
-            self._number_safely(item, at in suspects)
+        taken = self._buffer.take(size)
+        start = 0
+        for at in [at for at, item in enumerate(taken) if item.__class__ is FlushTicket]:
+            self._number_all(cast("list[Item]", taken[start:at]))
+            if self._finish_flush(cast(FlushTicket, taken[at]), taken[at + 1 :]):
+                return True
+            start = at + 1
+        self._number_all(cast("list[Item]", taken[start:]))
         return False
 
-    def _number_safely(self, item: Item, suspect: bool | None = None) -> None:
+    def _number_all(self, items: list[Item]) -> None:
+        """Number events, and what was dropped before or among them."""
+        since = self._buffer.loss_since
+        if since and items and since <= items[-1][0]:
+            at = next(at for at, item in enumerate(items) if since <= item[0])
+            self._number_kept(items[:at])
+            self._number_loss()
+            items = items[at:]
+        self._number_kept(items)
+
+    def _number_kept(self, items: list[Item]) -> None:
+        items = self._sampled(items)
+        if not items:
+            return
+        if not self._numbering.pending:
+            self._oldest_ns = items[0][0]
+        stamps = self._timeline.stamps([item[0] for item in items])
+        start = 0
+        for at in sorted(self._steps.look(items)):
+            self._number_portions(items[start:at], stamps[start:at])
+            self._number_safely(items[at], stamps[at], suspect=True)
+            start = at + 1
+        self._number_portions(items[start:], stamps[start:])
+
+    def _sampled(self, items: list[Item]) -> list[Item]:
+        """The events that are kept; the room of the others is given back."""
+        if not self._steps.samples:
+            return items
+        kept = []
+        for item in items:
+            if self._steps.takes(text_of(item[1]), None if item[2] is None else text_of(item[2])):
+                kept.append(item)
+            else:
+                self._buffer.release(item_size(item))
+        return kept
+
+    def _number_portions(self, items: list[Item], stamps: list[int]) -> None:
+        """Number events that hold no secrets, as many at once as a block can take."""
+        for start in range(0, len(items), _PORTION):
+            self._number_portion(items[start : start + _PORTION], stamps[start : start + _PORTION])
+
+    def _number_portion(self, items: list[Item], stamps: list[int]) -> None:
         try:
-            self._number(item, suspect)
+            if self._numbering.add_all(self._portion(items, stamps)):
+                return
+        except Exception:  # noqa: BLE001 - one of them is unusual: which, shows one by one
+            for item, ts in zip(items, stamps, strict=True):
+                self._number_safely(item, ts, suspect=False)
+            return
+        middle = len(items) // 2
+        self._number_portion(items[:middle], stamps[:middle])
+        self._number_portion(items[middle:], stamps[middle:])
+
+    def _portion(self, items: list[Item], stamps: list[int]) -> Portion:
+        recorded = [item[3] for item in items]
+        payloads = [p if isinstance(p, bytes) else encode_frame(*p) for p in recorded]
+        if self._steps.localizes:
+            items = [
+                (mono_ns, event_type, trace_id, payload, self._steps.localized(ts, envelope), stream)
+                for (mono_ns, event_type, trace_id, payload, envelope, stream), ts in zip(
+                    items, stamps, strict=True
+                )
+            ]
+        return portion_of(items, stamps, payloads)
+
+    def _number_safely(self, item: Item, ts: int, *, suspect: bool) -> None:
+        try:
+            self._number(item, ts, suspect=suspect)
         except Exception:  # noqa: BLE001 - one bad event must not end the recording; it is declared lost
             self._buffer.drop(item, "unrecordable")
             self._buffer.release(item_size(item))
 
-    def _number(self, item: Item, suspect: bool | None) -> None:
-        mono_ns, event_type, trace_id, payload, envelope, stream = item
-        if type(event_type) is not str:  # an enum's member, or whatever a bot takes for a type
-            event_type = text_of(event_type)
-        event_type = event_type or "unnamed"
-        if trace_id is not None and type(trace_id) is not str:
+    def _number(self, item: Item, ts: int, *, suspect: bool) -> None:
+        """Number one event, whatever a bot took for a type or an id."""
+        _, event_type, trace_id, payload, envelope, stream = item
+        event_type = text_of(event_type) or "unnamed"
+        if trace_id is not None:
             trace_id = text_of(trace_id)
-        if not self._steps.takes(event_type, trace_id):
-            self._buffer.release(item_size(item))
-            return
         tail = payload if isinstance(payload, bytes) else encode_frame(*payload)
-        ts = self._timeline.stamp(mono_ns)
         tail, trace_id, envelope = self._steps.clean(ts, tail, trace_id, envelope, suspect=suspect)
-        if not self._numbering.pending:
-            self._oldest_ns = mono_ns
-        self._numbering.add(
-            ts, self._timeline.text(ts), event_type, tail, trace_id, envelope, stream, item_size(item)
-        )
+        self._numbering.add(ts, format_ts(ts), event_type, tail, trace_id, envelope, stream, item_size(item))
 
     def _finish_flush(self, ticket: FlushTicket, behind: list[Item | FlushTicket]) -> bool:
         if ticket.closing:
@@ -178,7 +233,7 @@ class Drain:
                 if isinstance(item, FlushTicket):
                     self._writer.order(item)
                 else:
-                    self._number_safely(item)
+                    self._number_kept([item])
             behind = self._buffer.take(_LARGEST_SLICE)
 
     def _cut_if_due(self) -> None:

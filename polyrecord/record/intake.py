@@ -133,7 +133,7 @@ class Intake:
         mono = self._clock.mono_ns()
         step = self._timeline.check()
         self._ts = self._timeline.stamp(mono)
-        self._ts_text = self._timeline.text(self._ts)
+        self._ts_text = format_ts(self._ts)
         if not self._numbering.pending:
             self._oldest_ns = mono
         if step is not None:

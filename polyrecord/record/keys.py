@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
-from typing import Any
+import re
+import struct
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import accumulate
+from typing import Any, Protocol, TypeAlias
 
 import orjson
 
@@ -14,7 +18,22 @@ from polyrecord.ids import is_hex, normal_id, trace_key, value_key
 from polyrecord.record.buffer import LINE_END
 
 _REMEMBERED = 4096
+_USUAL_IDS = re.compile(r"[0-9a-f]{8}[0-9a-f-]*(?:;[0-9a-f]{8}[0-9a-f-]*)*\Z|\Z")
 _MAX_DECLARED = 100  # paths of 255 bytes, and a value for each, still fit a header
+
+
+TraceEntry: TypeAlias = tuple[str, int, bool]
+"""`,"trace_id":"…"`, the id's key, and whether it is opaque."""
+
+
+class Traces(Protocol):
+    """What is known of several trace ids."""
+
+    def fragments(self, trace_ids: Sequence[str | None]) -> list[str]:
+        """`,"trace_id":"…"` of each, empty for None."""
+
+    def keys(self, trace_ids: set[str]) -> tuple[Iterable[int], bool]:
+        """The keys of some of them, and whether one is opaque."""
 
 
 class TraceKeys:
@@ -23,10 +42,10 @@ class TraceKeys:
     __slots__ = ("_known",)
 
     def __init__(self) -> None:
-        self._known: dict[str, tuple[str, int, bool]] = {}
+        self._known: dict[str, TraceEntry] = {}
 
-    def get(self, trace_id: str) -> tuple[str, int, bool]:
-        """`,"trace_id":"…"`, its key, and whether the id is opaque."""
+    def get(self, trace_id: str) -> TraceEntry:
+        """The entry of an id."""
         known = self._known.get(trace_id)
         if known is None:
             if len(self._known) >= _REMEMBERED:
@@ -34,10 +53,40 @@ class TraceKeys:
             known = self._known[trace_id] = self._make(trace_id)
         return known
 
+    def get_all(self, trace_ids: set[str]) -> Traces:
+        """The same for several, which are looked at together where all are as usual."""
+        text = ";".join(trace_ids)
+        if _USUAL_IDS.match(text) and text.count(";") < max(len(trace_ids), 1):
+            return _Usual()
+        return _Mixed({trace_id: self.get(trace_id) for trace_id in trace_ids})
+
     @staticmethod
-    def _make(trace_id: str) -> tuple[str, int, bool]:
+    def _make(trace_id: str) -> TraceEntry:
         normal = normal_id(trace_id)
         return f',"trace_id":{quote(trace_id)}', trace_key(normal), not is_hex(normal)
+
+
+class _Usual:
+    """Ids that are eight hex digits at least, maybe with dashes behind them: a fifth of the general cost."""
+
+    def fragments(self, trace_ids: Sequence[str | None]) -> list[str]:
+        return ["" if trace_id is None else f',"trace_id":"{trace_id}"' for trace_id in trace_ids]
+
+    def keys(self, trace_ids: set[str]) -> tuple[Iterable[int], bool]:
+        starts = bytes.fromhex("".join([trace_id[:8] for trace_id in trace_ids]))
+        return struct.unpack(f">{len(trace_ids)}I", starts), False
+
+
+class _Mixed:
+    def __init__(self, entries: Mapping[str, TraceEntry]) -> None:
+        self._entries = entries
+
+    def fragments(self, trace_ids: Sequence[str | None]) -> list[str]:
+        return ["" if trace_id is None else self._entries[trace_id][0] for trace_id in trace_ids]
+
+    def keys(self, trace_ids: set[str]) -> tuple[Iterable[int], bool]:
+        entries = [self._entries[trace_id] for trace_id in trace_ids]
+        return {key for _, key, _ in entries}, any(opaque for _, _, opaque in entries)
 
 
 def quote(text: str) -> str:
@@ -62,10 +111,24 @@ class ValueKeys:
         paths = [*COVERED_PATHS, *self.declared]
         self._paths = [path.split(".")[1:] for path in paths if path.startswith("data.")]
         # `order_id"` is also the end of `client_order_id"`, so one search serves both. No colon: an import
-        # may have a space before it. `\u`: a name may be written with escapes.
-        names = {*(f'{parts[-1]}"' for parts in self._paths), "\\u"}
+        # may have a space before it. A backslash: a name may be written with escapes.
+        names = {*(f'{parts[-1]}"' for parts in self._paths), "\\"}
         self._needles = [n.encode() for n in names if not any(n != m and n.endswith(m) for m in names)]
         self._envelope = [path for path in paths if not path.startswith("data.")]
+
+    def holders(self, payloads: Sequence[bytes], content: bytes) -> Iterable[int]:
+        """The places of the payloads that may hold a value; `content` is all of them, joined."""
+        if not any(needle in content for needle in self._needles):
+            return ()
+        ends = list(accumulate(map(len, payloads)))
+        found: set[int] = set()
+        for needle in self._needles:
+            at = content.find(needle)
+            while at >= 0:
+                place = bisect_right(ends, at)
+                found.add(place)
+                at = content.find(needle, ends[place])
+        return sorted(found)
 
     def find(self, payload: bytes, envelope: Mapping[str, str] | None) -> list[int]:
         """The value keys of an event from its encoded data, LINE_END included, and its envelope fields."""

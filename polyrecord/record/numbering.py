@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from itertools import repeat
 from typing import Any, TypeAlias
 
 import orjson
 
 from polyrecord.events.routes import TELEMETRY, stream_of
+from polyrecord.format.block import cut_name
 from polyrecord.format.constants import LEDGER_LOSS
 from polyrecord.format.layout import check_stream
 from polyrecord.record.blocks import DAY_NS, BlockBuilder, PendingBlock
@@ -16,12 +18,25 @@ from polyrecord.record.buffer import LINE_END, Loss
 from polyrecord.record.encode import rescue
 from polyrecord.record.keys import TraceKeys, ValueKeys, quote
 from polyrecord.record.policy import BlockPolicy
+from polyrecord.record.portion import (
+    Kind,
+    Portion,
+    Route,
+    by_builder,
+    heads,
+    interleaved,
+    one_line,
+    one_lines,
+    run_of,
+)
 from polyrecord.times import format_ts
 
 Emit: TypeAlias = Callable[[PendingBlock], None]
 """Where cut blocks go."""
 
-_ONE_LINE = bytes.maketrans(b"\r\n", b"  ")  # between the tokens of JSON a space means the same
+_MOST_KNOWN = 1_000  # event types
+_PORTION_SHARE = 8  # part of a block that is added at once
+_MOST_INDEX = 1_500  # bytes by which a header may pass its bound: that is 2,000 below the most it may have
 ENVELOPE = ("span_id", "parent_span_id", "bot_id", "intent_id", "level", "reason_code", "ts_local")
 
 
@@ -39,6 +54,7 @@ class Numbering:
         self._traces = TraceKeys()
         self._builders: dict[str, BlockBuilder] = {}
         self._quoted: dict[str, str] = {}
+        self._routes: dict[Kind, Route] = {}
 
     @property
     def declared_paths(self) -> tuple[str, ...]:
@@ -65,11 +81,9 @@ class Numbering:
         if trace_id is not None:
             fragment, key, opaque = self._traces.get(trace_id)
             head += fragment
-        if envelope:
-            head += "".join(f',"{name}":{quote(envelope[name])}' for name in ENVELOPE if name in envelope)
+        head += self._fields(envelope)
         values = self._values.find(payload, envelope)
-        if payload.find(b"\n") < len(payload) - 1 or b"\r" in payload:  # only orjson.Fragment brings them
-            payload = payload[:-1].translate(_ONE_LINE) + b"\n"
+        payload = one_line(payload)
         # What can fail has not failed: from here on the event counts.
         self.seq = seq
         self.kept += 1
@@ -77,21 +91,97 @@ class Numbering:
         self.pending_bytes += charge
         builder.add(f'{head},"data":'.encode() + payload, event_type, seq, ts, charge, lost)
         if trace_id is not None:
-            builder.add_trace(key, opaque=opaque)
+            builder.add_traces((key,), opaque=opaque)
         if values:
             builder.add_values(values)
 
+    def add_all(self, portion: Portion) -> bool:
+        """Take the writer's next events; False, and nothing is taken, when they are too many for one block.
+
+        What they hold must be of the right types: where it raises, nothing is taken either.
+        """
+        count = len(portion.stamps)
+        kinds = list(zip(portion.types, portion.streams, strict=True))
+        routes = {kind: self._routes.get(kind) or self._route(*kind) for kind in set(kinds)}
+        traces = self._traces.get_all(_ids(portion.traces))
+        content = b"".join(portion.payloads)
+        values = self._values_in(portion, content)
+        if not self._fits(portion, routes, len(content), values):
+            return False
+        fields = map(self._fields, portion.envelopes) if any(portion.envelopes) else repeat("")
+        kind_parts = [routes[kind][0] for kind in kinds] if len(routes) > 1 else repeat(routes[kinds[0]][0])
+        starts = heads(portion.stamps, self.seq + 1, kind_parts, traces.fragments(portion.traces), fields)
+        lines = interleaved(starts, one_lines(portion.payloads, content))
+        # What can fail has not failed: from here on the events count.
+        for builder, places in by_builder(routes, kinds):
+            self._make_ready(builder, portion.stamps[0])
+            builder.add_all(run_of(portion, lines, self.seq + 1, places))
+            own = portion.traces if places is None else [portion.traces[at] for at in places]
+            keys, opaque = traces.keys(_ids(own))
+            builder.add_traces(keys, opaque=opaque)
+            for at in values if places is None else values.keys() & set(places):
+                builder.add_values(values[at])
+        self.seq += count
+        self.kept += count
+        self.pending += count
+        self.pending_bytes += portion.charge()
+        return True
+
+    def _values_in(self, portion: Portion, content: bytes) -> dict[int, list[int]]:
+        """The value keys of the events that have any, by their places."""
+        find, payloads, envelopes = self._values.find, portion.payloads, portion.envelopes
+        places = set(self._values.holders(payloads, content))
+        if any(envelopes):
+            places.update(at for at, envelope in enumerate(envelopes) if envelope)
+        return {at: find(payloads[at], envelopes[at]) for at in places}
+
+    def _fits(
+        self, portion: Portion, routes: Mapping[Kind, Route], size: int, values: Mapping[int, list[int]]
+    ) -> bool:
+        """Whether a block stays near its bounds when all of these are added at once."""
+        count = len(portion.stamps)
+        if count == 1:
+            return True
+        if portion.stamps[0] // DAY_NS != portion.stamps[-1] // DAY_NS:
+            return False
+        names = [name for (name, _), (_, builder) in routes.items() if not builder.knows(name)]
+        index = 4 * (count + sum(map(len, values.values()))) + sum(map(_index_bytes, names))
+        return index <= _MOST_INDEX and size <= self._policy.content_bytes // _PORTION_SHARE
+
+    def _fields(self, envelope: Mapping[str, str] | None) -> str:
+        """The fields of an envelope as they stand in a line."""
+        if not envelope:
+            return ""
+        return "".join(f',"{name}":{quote(envelope[name])}' for name in ENVELOPE if name in envelope)
+
+    def _route(self, event_type: str, stream: str | None) -> Route:
+        if type(event_type) is not str or not event_type:
+            raise TypeError("not an event type")
+        if len(self._routes) > _MOST_KNOWN:  # types made up at run time must not fill the memory
+            self._routes.clear()
+        builder = self._builder_of(stream or stream_of(event_type))
+        route = self._routes[event_type, stream] = (f',"event_type":{quote(event_type)}', builder)
+        return route
+
     def _builder(self, stream: str, ts: int) -> BlockBuilder:
+        builder = self._builder_of(stream)
+        self._make_ready(builder, ts)
+        return builder
+
+    def _builder_of(self, stream: str) -> BlockBuilder:
         builder = self._builders.get(stream)
         if builder is None:
             paths = self._values.declared
             builder = self._builders[stream] = BlockBuilder(check_stream(stream), self._policy, paths)
-        elif len(builder) and (builder.full or builder.day != ts // DAY_NS):
-            self._cut(builder)
         return builder
 
+    def _make_ready(self, builder: BlockBuilder, ts: int) -> None:
+        """Cut what a builder has where it is full, or of another day."""
+        if len(builder) and (builder.full or builder.day != ts // DAY_NS):
+            self._cut(builder)
+
     def _quote(self, event_type: str) -> str:
-        if len(self._quoted) > 1_000:  # types made up at run time must not fill the memory
+        if len(self._quoted) > _MOST_KNOWN:  # types made up at run time must not fill the memory
             self._quoted.clear()
         quoted = self._quoted[event_type] = quote(event_type)
         return quoted
@@ -159,6 +249,14 @@ class Numbering:
         self.pending -= len(builder)
         self.pending_bytes -= builder.charge
         self._emit(builder.cut())
+
+
+def _ids(traces: Iterable[str | None]) -> set[str]:
+    return {trace_id for trace_id in traces if trace_id is not None}
+
+
+def _index_bytes(name: str) -> int:
+    return len(cut_name(name)) + 5
 
 
 def _dumps(data: Mapping[str, Any]) -> bytes:

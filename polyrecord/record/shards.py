@@ -57,7 +57,7 @@ class ShardSet:
 
     def write(self, block: PendingBlock) -> None:
         """Compress a block and append it; raises OSError, after which it may be tried again."""
-        member = pack_block(b"".join(block.lines), block.index)
+        member = pack_block(b"".join(block.pieces), block.index)
         shard = self._shard(block.stream, block.day)
         if shard.removed:
             self._restore(shard)

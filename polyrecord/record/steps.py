@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Protocol
 
-from polyrecord.record.buffer import LINE_END, Item
-from polyrecord.record.outcomes import FlushTicket
+from polyrecord.record.buffer import LINE_END, Envelope, Item
 
 _END = len(LINE_END)
 _NONE: Final[frozenset[int]] = frozenset()
@@ -66,7 +65,7 @@ class Steps:
         self.sampled_out += 1
         return False
 
-    def look(self, items: Sequence[Item | FlushTicket]) -> frozenset[int]:
+    def look(self, items: Sequence[Item]) -> frozenset[int]:
         """Which events of a slice may hold a secret, by their places: one search for all of them.
 
         A search gives the interpreter lock away; one for each event would cost a busy bot's drain 5 ms each.
@@ -76,10 +75,27 @@ class Steps:
             return _NONE
         try:
             if not redactor.hashes_ids:
-                return redactor.suspects([_shown(item) for item in items])
+                payloads = [item[3] for item in items]
+                parts = [payload if isinstance(payload, bytes) else payload[0] for payload in payloads]
+                found = redactor.suspects([*parts, _said(items)])
+                return found if len(items) not in found else redactor.suspects(list(map(_shown, items)))
         except Exception:  # noqa: BLE001 - an id that is no text: each event is looked at on its own
             return frozenset(range(len(items)))
         return frozenset(range(len(items)))
+
+    @property
+    def samples(self) -> bool:
+        """Whether `takes` may be false."""
+        return self._sampler is not None
+
+    @property
+    def localizes(self) -> bool:
+        """Whether events get their local time."""
+        return self._local is not None
+
+    def localized(self, ts: int, envelope: Envelope) -> Envelope:
+        """The envelope with the local time of the event, if that was asked for."""
+        return envelope if self._local is None else {**(envelope or {}), "ts_local": self._local(ts)}
 
     def clean(
         self,
@@ -104,18 +120,23 @@ class Steps:
                 trace_id = redactor.trace_id(trace_id)
             if envelope:
                 envelope = redactor.envelope(envelope)
-        if self._local is not None:
-            envelope = {**(envelope or {}), "ts_local": self._local(ts)}
-        return payload, trace_id, envelope
+        return payload, trace_id, self.localized(ts, envelope)
 
 
-def _shown(item: Item | FlushTicket) -> bytes:
+def _data_of(item: Item) -> bytes:
+    payload = item[3]
+    return payload if isinstance(payload, bytes) else payload[0]
+
+
+def _said(items: Sequence[Item]) -> bytes:
+    """The ids and envelope fields of these events, each once."""
+    said = {item[2] for item in items}
+    for item in items:
+        if item[4]:
+            said.update(item[4].values())
+    return "\0".join(text for text in said if text is not None).encode("utf-8", "replace")
+
+
+def _shown(item: Item) -> bytes:
     """All of an event that could hold a secret."""
-    if isinstance(item, FlushTicket):
-        return b""
-    _, _, trace_id, payload, envelope, _ = item
-    data = payload if isinstance(payload, bytes) else payload[0]
-    if trace_id is None and not envelope:
-        return data
-    said = "\0".join((trace_id or "", *(envelope or {}).values()))
-    return b"%b\0%b" % (data, said.encode("utf-8", "replace"))
+    return b"%b\0%b" % (_data_of(item), _said([item]))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 from polyrecord.clock import Clock
-from polyrecord.times import SECOND, format_second, format_ts
+from polyrecord.times import format_ts
 
 STEP_NS = 100_000_000  # a clock that is off by more has stepped; less is slew
 _SLOWEST = 10  # slewed back, our time runs at least at 9/10 of its pace: it must go on, and events keep apart
@@ -24,7 +26,7 @@ class ClockStep:
 class Timeline:
     """Turns monotonic times into timestamps and watches the wall clock for steps."""
 
-    __slots__ = ("_anchor", "_checked", "_clock", "_last", "_reported", "_second", "_second_text")
+    __slots__ = ("_anchor", "_checked", "_clock", "_last", "_reported")
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -32,8 +34,6 @@ class Timeline:
         self._anchor = clock.wall_ns() - self._checked
         self._last = 0
         self._reported = 0
-        self._second = -1
-        self._second_text = ""
 
     def wall(self, mono_ns: int) -> int:
         """Wall nanoseconds of a monotonic time, which may be earlier than one given out."""
@@ -49,12 +49,12 @@ class Timeline:
             self._last = ts
         return self._last
 
-    def text(self, ts: int) -> str:
-        """The nine-digit text of a timestamp; the part before the dot is kept from the last call."""
-        second = ts // SECOND
-        if second != self._second:
-            self._second, self._second_text = second, format_second(second)
-        return f"{self._second_text}.{ts % SECOND:09d}Z"
+    def stamps(self, mono_ns: Iterable[int]) -> list[int]:
+        """The same for several, in the order of the events."""
+        anchor = self._anchor
+        stamps = list(accumulate((mono + anchor for mono in mono_ns), max, initial=self._last))
+        self._last = stamps[-1]
+        return stamps[1:]
 
     def check(self) -> ClockStep | None:
         """Compare with the wall clock and follow it: forward at once, back only by going slower.

@@ -165,7 +165,7 @@ class _Stream:
         builder.add(recorded.line, recorded.event_type, recorded.seq, ts, 0, recorded.lost)
         if recorded.trace_id is not None:
             _, key, opaque = self._traces.get(recorded.trace_id)
-            builder.add_trace(key, opaque=opaque)
+            builder.add_traces((key,), opaque=opaque)
         if keys := self._values.find(recorded.line):
             builder.add_values(keys)
 
@@ -197,7 +197,7 @@ class _Stream:
             return
         block = self.builder.cut()
         index = block.index
-        data = pack_block(b"".join(block.lines), index)
+        data = pack_block(b"".join(block.pieces), index)
         self._hold(_Member(data, block.day, index.events, index.first_ordinal, index.last_ordinal))
 
     def _hold(self, member: _Member | None) -> None:

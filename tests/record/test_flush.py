@@ -119,7 +119,8 @@ def test_blocks_hold_about_as_many_bytes_as_they_are_told(tmp_path: Path) -> Non
     sizes = [block.header.content_length for block in blocks(tmp_path)]
     line = sizes[0] // blocks(tmp_path)[0].header.events
     assert len(sizes) > 10
-    assert all(10_000 <= size < 10_000 + 2 * line for size in sizes[:-1])
+    most = 10_000 + 10_000 // 8 + 2 * line  # events are added many at once, an eighth of a block at most
+    assert all(10_000 <= size < most for size in sizes[:-1])
 
 
 def test_a_block_is_cut_before_its_index_outgrows_a_gzip_header(tmp_path: Path) -> None:

@@ -57,7 +57,7 @@ def test_every_id_and_value_of_a_line_is_in_its_header(
 ) -> None:
     count = 0
     for block in blocks_of(events):
-        lines = [json.loads(line) for line in block.lines]
+        lines = [json.loads(line) for line in block.pieces]
         count += len(lines)
         ids = [normal_id(line["trace_id"]) for line in lines if "trace_id" in line]
         assert block.index.paths == DECLARED
@@ -69,7 +69,7 @@ def test_every_id_and_value_of_a_line_is_in_its_header(
 
 def test_ids_with_lone_surrogates_are_found_by_what_the_line_shows() -> None:
     (block,) = blocks_of([({}, "run\ud800", {"intent_id": "i\udfff"})])
-    line = json.loads(block.lines[0])
+    line = json.loads(block.pieces[0])
     assert (line["trace_id"], line["intent_id"]) == ("run\\ud800", "i\\udfff")
     assert list(block.index.trace_keys) == [trace_key(normal_id(line["trace_id"]))]
     assert list(block.index.value_keys) == [value_key(line["intent_id"])]
@@ -134,7 +134,7 @@ def test_a_payload_with_line_breaks_between_its_tokens_stays_one_line() -> None:
     numbering = Numbering(blocks.append, BlockPolicy())
     numbering.add(0, "1970-01-01T00:00:00.000000000Z", "signal", b'{\r\n "a": 1\r}' + LINE_END)
     numbering.cut()
-    (line,) = blocks[0].lines
+    (line,) = blocks[0].pieces
     assert len(line.splitlines()) == 1
     assert json.loads(line)["data"] == {"a": 1}
 

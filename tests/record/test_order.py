@@ -142,10 +142,10 @@ def test_no_timestamp_is_before_the_one_given_out_last(moves: list[tuple[str, in
         else:
             clock.step(amount / SECOND)
         steps += timeline.check() is not None
-        stamp = timeline.stamp(clock.mono_ns() - 50)
-        assert stamp >= last
-        assert timeline.text(stamp) == timeline.text(stamp)
-        last = stamp
+        stamp, *more = timeline.stamps([clock.mono_ns() - 50, clock.mono_ns() - 80, clock.mono_ns()])
+        assert [last, stamp, *more] == sorted([last, stamp, *more])
+        last = timeline.stamp(clock.mono_ns() - 20)
+        assert last >= more[-1]
     assert steps <= sum(move == "step" for move, _ in moves)
 
 
