@@ -1,119 +1,116 @@
-"""One trace out of a recorded day: `polyrecord trace` beside zgrep, ripgrep and DuckDB on the same files.
+"""One trace out of a day in 30 sealed shards: `polyrecord trace ID` beside zgrep, ripgrep and DuckDB.
 
-    python benchmarks/find.py [--events 500000] [--rounds 5] [--json]
-
-Whole processes, start included, files in the page cache; and `find_trace` called in a process that runs
-already, as a notebook does. The candidates take turns; medians are printed. Each must find the five events of
-the same trace, or the run fails.
+Whole processes, start included, on the same files; the candidates take turns, each round with another id, and
+each must find the events of that trace. Warm: the files are in the page cache. Cold: the kernel is asked to
+forget the archive's files (POSIX_FADV_DONTNEED) before each run; Python and its libraries stay in the cache.
+DuckDB reads the columns of the envelope, `data` as text, and looks for the id.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
-import random
+import itertools
 import shutil
 import statistics
-import subprocess
 import sys
-import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
-from sessions import EVENTS_PER_TICK, write_session
+import archives
+from row import Check, Result, Row, Scale, Table
+from timing import POLYRECORD, alternate, drop_from_cache, process, script
 
 from polyrecord.read.archive import Archive
-from polyrecord.read.replay import replay
 from polyrecord.read.traces import find_trace
 
-BIN = Path(sys.executable).parent
+OURS, COLD, INSIDE = "polyrecord trace", "polyrecord trace, cold", "find_trace(), no new process"
+START = "python -c pass"
+OTHERS = ("zgrep", "rg -z", "DuckDB")
+FEWEST = 5  # events of a trace
 DUCKDB = """
 import duckdb, sys
 columns = "{ts: 'VARCHAR', seq: 'UBIGINT', event_type: 'VARCHAR', trace_id: 'VARCHAR', data: 'JSON'}"
-lines = f"read_json(?, columns={columns})"
+lines = f"read_json(?, columns={columns}, format='newline_delimited')"
 rows = duckdb.execute(f"select * from {lines} where trace_id = ?", [sys.argv[2:], sys.argv[1]]).fetchall()
 print("\\n".join(map(str, rows)))
 """
 
 
-def candidates(root: Path, trace: str) -> dict[str, list[str]]:
-    """Name -> command; each prints five lines that hold the trace's events."""
+def command(name: str, root: Path, trace: str) -> list[str]:
+    """What each candidate runs; it prints a line for each event of the trace, which holds the id."""
     files = sorted(map(str, root.glob("*/*/date=*/*.jsonl.gz")))
-    found = {
-        "polyrecord trace": [
-            str(BIN / "polyrecord"),
-            "trace",
-            trace,
-            "--root",
-            str(root),
-            "--format",
-            "json",
-        ],
-        "polyrecord replay --trace": [
-            str(BIN / "polyrecord"),
-            "replay",
-            "--trace",
-            trace,
-            "--root",
-            str(root),
-        ],
+    return {
+        OURS: [POLYRECORD, "trace", trace, "--root", str(root), "--format", "json"],
         "zgrep": ["zgrep", "-h", trace, *files],
         "rg -z": ["rg", "-z", "--no-filename", trace, str(root)],
-        "duckdb": [sys.executable, "-c", DUCKDB, trace, *files],
-    }
-    return {name: command for name, command in found.items() if shutil.which(command[0])}
+        "DuckDB": script(DUCKDB, trace, *files),
+    }[name]
 
 
-def seconds(command: list[str], trace: str) -> float:
-    """Wall time of a whole process that must find the trace."""
-    start = time.perf_counter()
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    elapsed = time.perf_counter() - start
-    if done.stdout.count(trace) < EVENTS_PER_TICK // 2:
-        sys.exit(f"{command[0]} did not find the trace: {done.stderr[-500:]}")
-    return elapsed
+def _turn(name: str, root: Path, ids: list[str]) -> Callable[[], float]:
+    turns = itertools.cycle(ids)
+
+    def seconds() -> float:
+        trace = next(turns)
+        return process(command(name, root, trace), lambda output: output.count(trace) >= FEWEST)()
+
+    return seconds
 
 
-def seconds_inside(root: Path, trace: str) -> float:
-    """Wall time of a call in this process, every file opened anew."""
+def _cold(root: Path, ids: list[str]) -> Callable[[], float]:
+    found = _turn(OURS, root, ids)
+
+    def seconds() -> float:
+        drop_from_cache(root)
+        return found()
+
+    return seconds
+
+
+def _inside(root: Path, trace: str) -> float:
     start = time.perf_counter()
     match = find_trace(Archive(root), trace)
     elapsed = time.perf_counter() - start
-    if len(match.events) != EVENTS_PER_TICK // 2:
+    if len(match.events) < FEWEST:
         sys.exit(f"find_trace found {len(match.events)} events")
     return elapsed
 
 
-def measure(events: int, rounds: int) -> dict[str, float]:
-    """Median seconds by candidate."""
-    samples: dict[str, list[float]] = {}
-    with tempfile.TemporaryDirectory() as folder:
-        root = Path(folder)
-        write_session(root, events)
-        orders = [event.trace_id or "" for event in replay(root, types=["order_request"])]
-        for trace in random.Random(1).sample(orders, rounds):
-            samples.setdefault("find_trace(), no new process", []).append(seconds_inside(root, trace))
-            for name, command in candidates(root, trace).items():
-                samples.setdefault(name, []).append(seconds(command, trace))
-    return {name: statistics.median(values) for name, values in samples.items()}
+def measure(scale: Scale) -> Result:
+    """Everybody on the same day."""
+    root = archives.archive("day", scale.day)
+    ids = archives.traces(root, scale.day, scale.rounds)
+    here = [name for name in (OURS, *OTHERS) if name == "DuckDB" or shutil.which(command(name, root, "x")[0])]
+    found = alternate({name: _turn(name, root, ids) for name in here}, scale.rounds, scale.budget)
+    extra = {COLD: _cold(root, ids), START: process(script("pass"), lambda _: True)}
+    found |= alternate(extra, scale.rounds)
+    found[INSIDE] = statistics.median(_inside(root, trace) for trace in ids)
+    best = min(found[name] for name in OTHERS if name in found)
+    checks = (
+        Check(found[OURS], 0.25, "s", "warm"),
+        Check(found[COLD], 0.6, "s", "cold"),
+        Check(best / found[OURS], 40, "times faster than the best of zgrep, rg -z and DuckDB", "warm", True),
+    )
+    figures = {name: found.get(name) for name in (OURS, COLD, INSIDE, START, *OTHERS)}
+    title = f"one trace among {scale.day:,} events"
+    facts = {"whole": found[OURS], "inside": found[INSIDE], "start": found[START]}
+    return Result(checks, (Table(title, "s", figures, OURS),), facts)
 
 
-def main() -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--events", type=int, default=500_000)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
-    options = parser.parse_args()
-    medians = measure(options.events, options.rounds)
-    if options.json:
-        print(json.dumps({"events": options.events, "seconds": medians}))
-        return
-    ours = medians["polyrecord trace"]
-    print(f"one trace among {options.events:,} events, whole processes, medians of {options.rounds}")
-    for name, value in medians.items():
-        print(f"{name:28} {value:7.3f} s  {value / ours:6.1f} times polyrecord trace")
-
+ROW = Row(
+    "find",
+    "Finding one trace",
+    __doc__ or "",
+    """Of the {whole:.2f} s, {inside:.3f} s is the search in a process that runs already: the directory of
+each shard, or the headers of its blocks, name the traces that are in it, and the few blocks that hold the
+id are inflated. {start:.3f} s is an interpreter that does nothing; the rest is importing what the command
+needs and encoding its answer. The others have no index: they inflate every byte. See [decision
+2](decisions/0002-the-directory.md).""",
+    measure,
+    "python -X importtime -m polyrecord trace ID; py-spy record -- polyrecord trace ID",
+)
 
 if __name__ == "__main__":
-    main()
+    from goals import main
+
+    main(["--only", ROW.name])

@@ -1,27 +1,25 @@
-"""What a recorded event costs its caller, beside a bare `orjson.dumps` of the same envelope.
+"""What a recorded event costs its caller, beside a bare `orjson.dumps` of the same envelope and other
+recorders.
 
-    python benchmarks/record.py [--rounds 400] [--events 250] [--json]
-
-The candidates take turns, round after round, in one process; each round times a burst of calls and divides.
-250 calls is what a bot of 10,000 events a second makes between two looks of the drain (25 ms). After each
-burst the recorder is flushed and comes to rest, as it does while a bot waits for its next frame. Medians
-over the rounds are printed: the machine may be shared and noisy, ratios hold.
+The candidates take turns, round after round, in one process; each round times a burst of calls and
+divides. 250 calls is what a bot of 10,000 events a second makes between two looks of the drain (25 ms).
+After a burst everything comes to rest, as it does while a bot waits for its next frame. Medians over the
+rounds; the cost of an empty call is taken off.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
-import platform
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import orjson
+from peers import Peer, open_peers
+from row import Check, Result, Row, Scale, Table
 
 from polyrecord import EventRecorder
 
@@ -37,10 +35,18 @@ BOOK: dict[str, Any] = {
     "bids": [{"price": f"0.{50 - level}", "size": f"{120 + level}.5"} for level in range(10)],
     "asks": [{"price": f"0.{51 + level}", "size": f"{90 + level}.25"} for level in range(10)],
 }
+WITH_DECIMAL = {**SMALL, "expected_profit": Decimal("1.50")}
+EVENTS = {"small event": ("signal", SMALL), "10-level book": ("orderbook_snapshot", BOOK)}
 FRAME = orjson.dumps({"event_type": "price_change", "market": "0x" + "ab" * 32, **BOOK})
+LIMIT, OURS, EMPTY = "bare orjson.dumps", "record()", "empty call"
+BURST = 250
+AT_ONCE = ("structlog", "mcap")  # encode in the call; the others hand over what the bot may still change
+
+Call: TypeAlias = tuple[Callable[[], object], Callable[[], object]]
+"""What is timed, and what brings everything to rest afterwards."""
 
 
-def envelope(event_type: str, data: dict[str, Any]) -> dict[str, Any]:
+def envelope(event_type: str, data: Mapping[str, Any]) -> dict[str, Any]:
     """The whole event line as a dict, for the bare encoder."""
     return {
         "ts": "2026-11-20T12:34:56.789123456Z",
@@ -51,70 +57,98 @@ def envelope(event_type: str, data: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def loop_ns(call: Callable[[], object], events: int) -> float:
+def _nothing() -> None:
+    return None
+
+
+def _candidates(recorder: EventRecorder, peers: Mapping[str, Peer | None], event: str) -> dict[str, Call]:
+    dumps, record = orjson.dumps, recorder.record
+    event_type, data = EVENTS[event]
+    whole = envelope(event_type, data)
+
+    def settle() -> None:
+        recorder.flush().wait()
+
+    calls: dict[str, Call] = {
+        EMPTY: (lambda: None, _nothing),
+        LIMIT: (lambda: dumps(whole), _nothing),
+        OURS: (lambda: record(event_type, data, TRACE), settle),
+    }
+    if event == "small event":
+        calls["record(), one Decimal"] = (lambda: record(event_type, WITH_DECIMAL, TRACE), settle)
+    else:
+        calls["record_raw() of its frame"] = (lambda: recorder.record_raw(FRAME, source="venue"), settle)
+    return calls | {name: _peer(peer, event_type, data) for name, peer in peers.items() if peer is not None}
+
+
+def _peer(peer: Peer, event_type: str, data: dict[str, Any]) -> Call:
+    note = peer.note
+    return lambda: note(event_type, data, TRACE), peer.rest
+
+
+def burst_ns(call: Callable[[], object]) -> float:
     """Nanoseconds a call, over one tight loop."""
     start = time.perf_counter_ns()
-    for _ in range(events):
+    for _ in range(BURST):
         call()
-    return (time.perf_counter_ns() - start) / events
+    return (time.perf_counter_ns() - start) / BURST
 
 
-def candidates(recorder: EventRecorder) -> dict[str, Callable[[], object]]:
-    """Name -> one call."""
-    dumps, record = orjson.dumps, recorder.record
-    small, book = envelope("signal", SMALL), envelope("orderbook_snapshot", BOOK)
-    with_decimal = {**SMALL, "expected_profit": Decimal("1.50")}
-    return {
-        "bare orjson.dumps, small event": lambda: dumps(small),
-        "record(), small event": lambda: record("signal", SMALL, TRACE),
-        "record(), one Decimal": lambda: record("signal", with_decimal, TRACE),
-        "bare orjson.dumps, 10-level book": lambda: dumps(book),
-        "record(), 10-level book": lambda: record("orderbook_snapshot", BOOK, TRACE),
-        "record_raw(), frame of the book": lambda: recorder.record_raw(FRAME, source="venue"),
-    }
-
-
-def measure(rounds: int, events: int) -> dict[str, float]:
-    """Median nanoseconds a call, by candidate; the cost of an empty lambda is taken off."""
-    samples: dict[str, list[float]] = {}
-    with tempfile.TemporaryDirectory() as folder, EventRecorder(Path(folder)) as recorder:
-        calls = {"empty": lambda: None, **candidates(recorder)}
-        for _ in range(rounds):
-            for name, call in calls.items():
-                samples.setdefault(name, []).append(loop_ns(call, events))
-                recorder.flush().wait()
-                time.sleep(0.002)
+def _medians(calls: Mapping[str, Call], bursts: int) -> dict[str, float]:
+    samples: dict[str, list[float]] = {name: [] for name in calls}
+    for _ in range(bursts):
+        for name, (call, rest) in calls.items():
+            samples[name].append(burst_ns(call))
+            rest()
+            time.sleep(0.002)
     medians = {name: statistics.median(values) for name, values in samples.items()}
-    empty = medians.pop("empty")
+    empty = medians.pop(EMPTY)
     return {name: value - empty for name, value in medians.items()}
 
 
-def ratios(medians: dict[str, float]) -> dict[str, float]:
-    """Each recording call against the bare encoder on the same data."""
-    small, book = medians["bare orjson.dumps, small event"], medians["bare orjson.dumps, 10-level book"]
-    return {
-        "record(), small event": medians["record(), small event"] / small,
-        "record(), 10-level book": medians["record(), 10-level book"] / book,
+def measure(scale: Scale) -> Result:
+    """Both events, all candidates."""
+    with tempfile.TemporaryDirectory() as folder, EventRecorder(Path(folder, "archive")) as recorder:
+        with open_peers(Path(folder)) as peers:
+            missing = dict.fromkeys(name for name, peer in peers.items() if peer is None)
+            found = {event: _medians(_candidates(recorder, peers, event), scale.bursts) for event in EVENTS}
+        assert recorder.stats().dropped == 0, recorder.stats()
+    small, book = found["small event"], found["10-level book"]
+    others = [value for name, value in small.items() if name in peers]
+    best = min(others) / small[OURS] if others else None
+    checks = (
+        Check(small[OURS] / small[LIMIT], 2.0, f"times {LIMIT}", "small event"),
+        Check(
+            best, 5.0, "times cheaper than the cheapest other recorder", "small event", True, "none installed"
+        ),
+        Check(book[OURS] / book[LIMIT], 1.3, f"times {LIMIT}", "10-level book"),
+    )
+    tables = tuple(Table(event, "ns", figures | missing, OURS, 0) for event, figures in found.items())
+    kept = min((small[name] for name in AT_ONCE if name in small), default=0.0) / small[OURS]
+    facts = {
+        "small": small[OURS],
+        "small_limit": small[LIMIT],
+        "book": book[OURS],
+        "book_limit": book[LIMIT],
+        "kept": kept,
     }
+    return Result(checks, tables, facts)
 
 
-def main() -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--rounds", type=int, default=400)
-    parser.add_argument("--events", type=int, default=250)
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
-    options = parser.parse_args()
-    medians = measure(options.rounds, options.events)
-    if options.json:
-        print(json.dumps({"python": platform.python_version(), "ns": medians, "ratios": ratios(medians)}))
-        return
-    print(f"Python {platform.python_version()}, {options.rounds} rounds of {options.events:,} calls, medians")
-    for name, value in medians.items():
-        print(f"{name:36} {value:8.0f} ns")
-    for name, ratio in ratios(medians).items():
-        print(f"{name:36} {ratio:8.2f} times the bare encoder")
-
+ROW = Row(
+    "record",
+    "What recording costs the caller",
+    __doc__ or "",
+    """Of the {small:.0f} ns of a small event, {small_limit:.0f} ns is what encoding its whole envelope
+would take: `record()` encodes only `data`, reads the monotonic clock, takes the event's share of the
+buffer and appends a tuple. picologging, `logging`, loguru and eliot hand over a reference to the dict,
+and write what the bot has made of it since; of those that keep the event as it was, structlog and mcap,
+the cheaper costs {kept:.1f} times `record()`. See [decision 1](decisions/0001-the-hot-path.md).""",
+    measure,
+    "py-spy record --native -- python benchmarks/record.py",
+)
 
 if __name__ == "__main__":
-    main()
+    from goals import main
+
+    main(["--only", ROW.name])

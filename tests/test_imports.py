@@ -13,7 +13,13 @@ HEAVY = {
 }  # fmt: skip
 TELL = "\nimport json, sys\nprint(json.dumps(sorted({name.partition('.')[0] for name in sys.modules})))"
 
+# Of Python's own: what costs a start milliseconds, and who records has no use for.
+IDLE = {"email", "http", "multiprocessing", "socket", "ssl", "subprocess", "tomllib", "zoneinfo"}
+
 IMPORT = "import polyrecord"
+BOT = "from polyrecord import EdgeBreakdown, EventRecorder, TraceContext, record_latency"
+MADE = f"{BOT}\nEventRecorder('nowhere')"
+ZONED = f"{BOT}\nEventRecorder('nowhere', local_zone='Asia/Kolkata')"
 RECORD = """
 import sys
 from decimal import Decimal
@@ -50,11 +56,26 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
     assert loaded & (HEAVY | {"orjson", "isal"}) == set()
 
 
+def test_the_names_a_bot_imports_load_no_more_than_they_need() -> None:
+    loaded = _loaded(BOT)
+
+    assert "orjson" in loaded
+    assert loaded & (HEAVY | IDLE | {"isal", "re2"}) == set()
+
+
+def test_a_recorder_has_loaded_what_its_threads_use_and_nothing_else() -> None:
+    loaded = _loaded(MADE)
+
+    assert {"isal", "re2"} <= loaded, "what a thread loads while the process forks no child can load"
+    assert loaded & (HEAVY | IDLE) == set()
+    assert "zoneinfo" in _loaded(ZONED)
+
+
 def test_recording_to_disk_loads_nothing_heavy(tmp_path: Path) -> None:
     loaded = _loaded(RECORD, str(tmp_path))
 
     assert {"orjson", "isal"} <= loaded
-    assert loaded & HEAVY == set()
+    assert loaded & (HEAVY | IDLE) == set()
     assert len(list(tmp_path.glob("*/*/date=*/*.jsonl.gz"))) == 4, "one shard of each default stream"
 
 

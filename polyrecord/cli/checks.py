@@ -8,11 +8,11 @@ from difflib import get_close_matches
 from typing import Annotated, Any
 
 import orjson
-import typer
 
 from polyrecord.cli.narrate import say, tell_empty
 from polyrecord.cli.options import Ask
 from polyrecord.cli.output import answer_with, finish, wants_colour, write
+from polyrecord.cli.parameters import Argument, Exit, Option
 from polyrecord.cli.reading import reading
 from polyrecord.errors import ExitCode, NotFound, UsageError
 from polyrecord.report.question import Question
@@ -22,7 +22,7 @@ from polyrecord.report.question import Question
 def validate_command(
     ask: Ask,
     limit: Annotated[
-        int, typer.Option(min=0, metavar="N", help="Findings to list in JSON and CSV; all are counted.")
+        int, Option(min=0, metavar="N", help="Findings to list in JSON and CSV; all are counted.")
     ] = 1000,
 ) -> None:
     """Every event against the catalogue of event types, and every line against the format.
@@ -47,17 +47,17 @@ def validate_command(
         tell_empty(ask, "such events")
     finish(ask)
     if answer.found:
-        raise typer.Exit(ExitCode.FINDINGS)
+        raise Exit(ExitCode.FINDINGS)
 
 
 @reading("schema", only_with="observed")
 def schema_command(
     ask: Ask,
     event_type: Annotated[
-        str | None, typer.Argument(metavar="TYPE", help="An event type.", show_default=False)
+        str | None, Argument(metavar="TYPE", help="An event type.", show_default=False)
     ] = None,
     observed: Annotated[
-        bool, typer.Option("--observed", help="What recorded events hold, not what the catalogue says.")
+        bool, Option("--observed", help="What recorded events hold, not what the catalogue says.")
     ] = False,
 ) -> None:
     """The event types of the catalogue; of one, its fields, and with --format json its JSON Schema.

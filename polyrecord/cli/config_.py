@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Annotated, Any, Final
 
 import orjson
-import typer
 
+from polyrecord.cli.command import command
 from polyrecord.cli.narrate import say
 from polyrecord.cli.output import wants_colour, write
+from polyrecord.cli.parameters import Argument, Option
 from polyrecord.errors import ConfigError, NotFound, UsageError
 from polyrecord.settings.files import NAME
 from polyrecord.settings.load import Setting, Settings, load
@@ -19,17 +20,18 @@ from polyrecord.settings.load import Setting, Settings, load
 _FORMATS: Final = ("table", "json")
 
 
+@command
 def config_command(
     key: Annotated[
-        str | None, typer.Argument(metavar="KEY", help="One setting: only its value.", show_default=False)
+        str | None, Argument(metavar="KEY", help="One setting: only its value.", show_default=False)
     ] = None,
-    check: Annotated[bool, typer.Option("--check", help="Only say whether all is well.")] = False,
+    check: Annotated[bool, Option("--check", help="Only say whether all is well.")] = False,
     init: Annotated[
-        bool, typer.Option("--init", help=f"Write a {NAME} with every setting, at its default.")
+        bool, Option("--init", help=f"Write a {NAME} with every setting, at its default.")
     ] = False,
     output: Annotated[
         str | None,
-        typer.Option("--format", metavar="table|json", show_default="table", help="How to write the answer."),
+        Option("--format", metavar="table|json", show_default="table", help="How to write the answer."),
     ] = None,
 ) -> None:
     """Every setting, its value and where it comes from.

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import orjson
-import typer
 
+from polyrecord.cli.command import command
 from polyrecord.cli.narrate import say
 from polyrecord.cli.output import write
+from polyrecord.cli.parameters import Argument, Exit, Option
 from polyrecord.cli.progress import Bar
 from polyrecord.errors import DataError, ExitCode, UsageError
 from polyrecord.foreign import FORMATS
@@ -23,10 +24,11 @@ if TYPE_CHECKING:
 NAMED_REJECTS = 10  # per file; the rest is counted
 
 
+@command
 def import_command(
     files: Annotated[
         list[str],
-        typer.Argument(
+        Argument(
             metavar="FILE|DIR...",
             help="Logs, plain or gzip, or directories with logs; - is standard input.",
             show_default=False,
@@ -34,13 +36,11 @@ def import_command(
     ],
     source: Annotated[
         str | None,
-        typer.Option(
-            "--from", metavar="FORMAT", help=f"Where it is not found out: one of {', '.join(FORMATS)}."
-        ),
+        Option("--from", metavar="FORMAT", help=f"Where it is not found out: one of {', '.join(FORMATS)}."),
     ] = None,
     root: Annotated[
         Path | None,
-        typer.Option(
+        Option(
             "--root",
             envvar="POLYRECORD_ROOT",
             metavar="DIR",
@@ -50,7 +50,7 @@ def import_command(
     ] = None,
     ts: Annotated[
         str | None,
-        typer.Option(
+        Option(
             metavar="FIELD[:UNIT]",
             help="generic, csv: where the time is; unit s, ms, us, ns, iso or auto. A dot goes into an "
             "object. Without it the usual names are tried.",
@@ -58,21 +58,19 @@ def import_command(
     ] = None,
     event_type: Annotated[
         str | None,
-        typer.Option("--type", "--type-field", metavar="FIELD", help="generic, csv: where the type is."),
+        Option("--type", "--type-field", metavar="FIELD", help="generic, csv: where the type is."),
     ] = None,
     trace: Annotated[
         str | None,
-        typer.Option("--trace", "--trace-field", metavar="FIELD", help="generic, csv: where the trace is."),
+        Option("--trace", "--trace-field", metavar="FIELD", help="generic, csv: where the trace is."),
     ] = None,
     again: Annotated[
         bool,
-        typer.Option("--again", help="Remove what earlier imports of the same files left, and import anew."),
+        Option("--again", help="Remove what earlier imports of the same files left, and import anew."),
     ] = False,
     output: Annotated[
         str,
-        typer.Option(
-            "--format", metavar="table|json", help="How to report: text on stderr or JSON on stdout."
-        ),
+        Option("--format", metavar="table|json", help="How to report: text on stderr or JSON on stdout."),
     ] = "table",
 ) -> None:
     """Import logs and recorded frames of other systems. What was imported before is not imported again.
@@ -101,7 +99,7 @@ def import_command(
         write(orjson.dumps({"files": reports}, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
     code = max(code for _, code in answers)
     if code:
-        raise typer.Exit(code)
+        raise Exit(code)
 
 
 def _import(root: Path, job: Job, *, again: bool) -> tuple[dict[str, Any], ExitCode]:

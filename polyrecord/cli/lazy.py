@@ -5,9 +5,6 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any, Final
 
-import typer
-from typer.core import TyperGroup
-
 # name -> module, function, what --help of the whole says of it; in the order it lists them
 COMMANDS: Final[dict[str, tuple[str, str, str]]] = {
     "summarize": ("statistics", "summarize_command", "Where the latency went, stage by stage."),
@@ -29,35 +26,18 @@ COMMANDS: Final[dict[str, tuple[str, str, str]]] = {
     "recover": ("recover_", "recover_command", "What can be read of a damaged archive into a new one."),
     "prune": ("prune_", "prune_command", "What retention lets go of deleted, and recorded."),
     "repack": ("repack_", "repack_command", "Many small blocks of sealed shards made large ones."),
+    "compact": ("compact_", "compact_command", "Typed tables and histograms beside sealed shards."),
+    "export": ("export_", "export_command", "What was recorded, in the formats of other tools."),
     "runs": ("runs_", "runs_command", "Recorder sessions: how each ended, labels, notes."),
     "config": ("config_", "config_command", "Settings, and where each comes from."),
 }
 
 
 def load(name: str) -> Any:
-    """The command of a name, ready to be called."""
+    """The command of a name as typer has it, ready to be called."""
+    import typer
+
     module, function, short_help = COMMANDS[name]
     single = typer.Typer(rich_markup_mode=None, add_completion=False)
     single.command(name, short_help=short_help)(getattr(import_module(f"polyrecord.cli.{module}"), function))
     return typer.main.get_command(single)
-
-
-class LazyGroup(TyperGroup):
-    """The group of all commands; listing them loads none."""
-
-    def list_commands(self, ctx: Any) -> list[str]:
-        """All names, in the order of the table."""
-        return list(COMMANDS)
-
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """The command, loaded now; None where there is none of that name."""
-        if cmd_name not in COMMANDS:
-            return None
-        if cmd_name not in self.commands:
-            self.commands[cmd_name] = load(cmd_name)
-        return self.commands[cmd_name]
-
-    def format_commands(self, ctx: Any, formatter: Any) -> None:
-        """The names and short helps of the table."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, short_help) for name, (_, _, short_help) in COMMANDS.items()])

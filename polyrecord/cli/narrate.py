@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
-import orjson
-
-from polyrecord.cli.options import Ask
 from polyrecord.errors import PolyrecordError
-from polyrecord.read.explain import Explain, Finding
-from polyrecord.read.newest import newest_event
-from polyrecord.report.question import Coverage
-from polyrecord.report.render.whole import coverage_line
 from polyrecord.times import SECOND, format_ts
+
+if TYPE_CHECKING:
+    from polyrecord.cli.options import Ask
+    from polyrecord.read.explain import Explain, Finding
+    from polyrecord.report.question import Coverage
 
 _USUAL_WINDOW = 300.0
 _MOST_FINDINGS = 20
@@ -33,8 +30,8 @@ def tell_error(error: PolyrecordError) -> None:
     say(f"error: {error}")
 
 
-def tell_reading(ask: Ask) -> None:
-    """What reading met, and with --explain what it cost."""
+def tell_reading(ask: Ask, more: Mapping[str, int] | None = None) -> None:
+    """What reading met, and with --explain what it cost; `more` are further counters."""
     explain = ask.explain
     for finding in explain.damage[:_MOST_FINDINGS]:
         say(f"warning: {_finding(finding)}")
@@ -48,14 +45,22 @@ def tell_reading(ask: Ask) -> None:
         tail = f"the last {explain.torn_bytes:,} bytes of files being written"
         say(f"note: {tail} are not whole yet and were left out")
     if ask.show_explain:
-        counts = counters(explain)
-        say(orjson.dumps(counts).decode() if ask.output == "json" else _in_words(counts))
+        counts = {**counters(explain), **(more or {})}
+        say(_as_json(counts) if ask.output == "json" else _in_words(counts))
 
 
 def counters(explain: Explain) -> dict[str, int]:
     """The counters of a reading; damage as a number of places."""
-    names = [name for name in Explain.__slots__ if name not in {"strict", "damage", "rejects", "blocks_held"}]
+    names = [
+        name for name in type(explain).__slots__ if name not in {"strict", "damage", "rejects", "blocks_held"}
+    ]
     return {**{name: getattr(explain, name) for name in names}, "damage": len(explain.damage)}
+
+
+def _as_json(counts: dict[str, int]) -> str:
+    import orjson
+
+    return orjson.dumps(counts).decode()
 
 
 def _in_words(counts: dict[str, int]) -> str:
@@ -73,6 +78,8 @@ def _finding(finding: Finding) -> str:
 
 def tell_coverage(coverage: Coverage) -> None:
     """How complete the answer is, where the answer's format has no place for it."""
+    from polyrecord.report.render.whole import coverage_line
+
     for line in coverage_line(coverage).splitlines():
         say(line.replace("coverage ", "coverage: ", 1) if line.startswith("coverage ") else line)
 
@@ -85,6 +92,8 @@ def tell_unreadable(count: int) -> None:
 
 def tell_empty(ask: Ask, what: str) -> None:
     """Nothing was found: when the newest event of that kind was, and the command that shows it."""
+    import shlex
+
     what = f"{what} of which the conditions hold" if ask.selection.where else what
     newest = _newest(ask)
     if newest is None:
@@ -97,6 +106,11 @@ def tell_empty(ask: Ask, what: str) -> None:
 
 def _newest(ask: Ask) -> int | None:
     """When the newest such event was, outside the window too; without a window all was looked at already."""
+    from dataclasses import replace
+
+    from polyrecord.read.explain import Explain
+    from polyrecord.read.newest import newest_event
+
     everything = replace(ask.selection, since_ns=None, until_ns=None)
     if everything == ask.selection:
         return None

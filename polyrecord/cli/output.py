@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from collections.abc import Callable, Iterable
 from importlib import import_module
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-import typer
-
-from polyrecord.cli.narrate import tell_coverage, tell_reading
+from polyrecord.cli.narrate import say, tell_coverage, tell_reading
 from polyrecord.cli.options import Ask
+from polyrecord.cli.parameters import Exit, PipeClosed
 from polyrecord.errors import ExitCode
 from polyrecord.settings.files import settings_file, variables
 
+if TYPE_CHECKING:
+    from polyrecord.report.cached import Used
+
+_MOST_UNFIT: Final = 20
 _MANY_LINES: Final = 1 << 16  # bytes gathered before they are written
-
-
-class PipeClosed(Exception):
-    """Whoever read our stdout has gone: there is nothing left to do, and nothing wrong."""
 
 
 def write(data: bytes) -> None:
@@ -58,13 +56,15 @@ def answer_with(ask: Ask, answer: Any) -> None:
         tell_coverage(getattr(answer, "report", answer).coverage)
 
 
-def finish(ask: Ask, *, unreadable: int = 0) -> None:
-    """Narrate what reading met; raises typer.Exit with code 3 where data is damaged."""
-    tell_reading(ask)
+def finish(ask: Ask, *, unreadable: int = 0, used: Used | None = None) -> None:
+    """Narrate what reading met, and what derived files were used; raises Exit 3 where data is damaged."""
+    tell_reading(ask, None if used is None else used.counts)
+    for path in () if used is None or not ask.show_explain else used.unfit[:_MOST_UNFIT]:
+        say(f"note: {path}: not as it was made, and not used; polyrecord compact makes it anew")
     if ask.explain.damage or unreadable:
-        raise typer.Exit(ExitCode.DATA)
+        raise Exit(ExitCode.DATA)
     if ask.explain.rejected:
-        raise typer.Exit(ExitCode.FINDINGS)
+        raise Exit(ExitCode.FINDINGS)
 
 
 # Who renders answers that the renderers do not know by themselves.
@@ -86,6 +86,8 @@ def _teach(answer: Any) -> None:
 
 def _table(answer: Any) -> bytes:
     _teach(answer)
+    import shutil
+
     from polyrecord.report.render.as_table import to_table
 
     width = shutil.get_terminal_size().columns
@@ -114,10 +116,9 @@ def _wish() -> str:
 
 
 def _json(answer: Any) -> bytes:
-    from polyrecord.report.edge import EdgeByGroup
     from polyrecord.report.render.as_json import to_json
 
-    if isinstance(answer, EdgeByGroup):
+    if type(answer).__name__ == "EdgeByGroup":  # by its name: its module needs not be loaded to say no
         from polyrecord.report.render.groups import edge_document
 
         return edge_document(answer, to_json(answer.report))

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
 import orjson
-import typer
 
+from polyrecord.cli.command import command
 from polyrecord.cli.narrate import say
 from polyrecord.cli.options import read_output
 from polyrecord.cli.output import wants_colour, write
+from polyrecord.cli.parameters import Exit, Option
 from polyrecord.cli.progress import Bar
 from polyrecord.errors import ExitCode, UsageError
 from polyrecord.settings.files import settings_file, variables
@@ -33,49 +34,50 @@ FORMATS: Final = ("table", "json")
 _MOST_SHOWN: Final = 20
 
 
+@command
 def prune_command(
     root: Annotated[
         Path | None,
-        typer.Option(
+        Option(
             metavar="DIR",
             show_default="the current directory",
             help="The archive; else POLYRECORD_ROOT names it.",
         ),
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go, and why.")] = False,
+    dry_run: Annotated[bool, Option("--dry-run", help="Only say what would go, and why.")] = False,
     streams: Annotated[
         list[str] | None,
-        typer.Option("--stream", metavar="STREAM", help="This stream only; may be given several times."),
+        Option("--stream", metavar="STREAM", help="This stream only; may be given several times."),
     ] = None,
     max_age: Annotated[
         str | None,
-        typer.Option(metavar="AGE", help="Shards whose newest event is older go: 30d, 12h, 7y."),
+        Option(metavar="AGE", help="Shards whose newest event is older go: 30d, 12h, 7y."),
     ] = None,
     max_shards: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="The newest N shards of a stream stay.")
+        int | None, Option(min=1, metavar="N", help="The newest N shards of a stream stay.")
     ] = None,
     max_bytes: Annotated[
         str | None,
-        typer.Option(metavar="SIZE", help="The newest shards of a stream stay, up to so much: 50GB, 512MiB."),
+        Option(metavar="SIZE", help="The newest shards of a stream stay, up to so much: 50GB, 512MiB."),
     ] = None,
     archive_to: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Move what has to go to this archive instead of deleting it."),
+        Option(metavar="DIR", help="Move what has to go to this archive instead of deleting it."),
     ] = None,
     keep: Annotated[
         list[str] | None,
-        typer.Option(
+        Option(
             metavar="RUN",
             help="Keep these runs whatever: a label, or the beginning of a writer id; several times.",
         ),
     ] = None,
     force: Annotated[
         bool,
-        typer.Option("--force", help="Apply ages although even the newest event is too old by this clock."),
+        Option("--force", help="Apply ages although even the newest event is too old by this clock."),
     ] = False,
     output: Annotated[
         str,
-        typer.Option("--format", metavar="table|json", help="How to write the answer.", show_default="table"),
+        Option("--format", metavar="table|json", help="How to write the answer.", show_default="table"),
     ] = "table",
 ) -> None:
     """Delete or move the sealed shards that retention does not keep, and record it.
@@ -105,9 +107,9 @@ def prune_command(
     write(_json(answer) if output == "json" else _table(answer))
     _narrate(answer)
     if answer.failed:
-        raise typer.Exit(ExitCode.DATA)
+        raise Exit(ExitCode.DATA)
     if answer.withheld or answer.unknown:
-        raise typer.Exit(ExitCode.FINDINGS)
+        raise Exit(ExitCode.FINDINGS)
 
 
 def _retention(

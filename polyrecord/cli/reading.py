@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
-from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
-import typer
-
+from polyrecord.cli.command import Command, Parameter, parameters_of
 from polyrecord.cli.narrate import say
 from polyrecord.cli.options import FORMATS, Ask, read_ends, read_output, read_seconds
+from polyrecord.cli.parameters import Option
 from polyrecord.read.explain import Explain
 from polyrecord.read.selection import Selection
 from polyrecord.read.source import Source
@@ -22,13 +20,11 @@ from polyrecord.settings.files import settings_file, variables
 if TYPE_CHECKING:
     from polyrecord.settings.load import Settings
 
-Command: TypeAlias = Callable[..., None]
-
 
 def _shared(
     root: Annotated[
         Path | None,
-        typer.Option(
+        Option(
             metavar="DIR",
             show_default="the current directory",
             help="The archive, or a directory with logs of another system; else POLYRECORD_ROOT names it.",
@@ -36,7 +32,7 @@ def _shared(
     ] = None,
     files: Annotated[
         list[Path] | None,
-        typer.Option(
+        Option(
             "--file",
             metavar="FILE",
             help="One shard or log, plain or gzip, in place of a directory; may be given several times.",
@@ -44,57 +40,56 @@ def _shared(
     ] = None,
     format_name: Annotated[
         str | None,
-        typer.Option("--from", metavar="FORMAT", help="What wrote the logs, where that is not found out."),
+        Option("--from", metavar="FORMAT", help="What wrote the logs, where that is not found out."),
     ] = None,
     ts: Annotated[
         str | None,
-        typer.Option(
+        Option(
             metavar="FIELD[:UNIT]", help="Other logs: where the time is; unit s, ms, us, ns, iso or auto."
         ),
     ] = None,
     type_field: Annotated[
-        str | None, typer.Option(metavar="FIELD", help="Other logs: where the event type is.")
+        str | None, Option(metavar="FIELD", help="Other logs: where the event type is.")
     ] = None,
     trace_field: Annotated[
-        str | None, typer.Option(metavar="FIELD", help="Other logs: where the trace id is.")
+        str | None, Option(metavar="FIELD", help="Other logs: where the trace id is.")
     ] = None,
     since: Annotated[
         str | None,
-        typer.Option(
+        Option(
             metavar="TIME",
             help="From this moment on, inclusive: 2026-11-20T12:00:00Z, 2026-11-20, -3h, today, yesterday.",
         ),
     ] = None,
     until: Annotated[
-        str | None, typer.Option(metavar="TIME", help="Up to this moment, exclusive; written like --since.")
+        str | None, Option(metavar="TIME", help="Up to this moment, exclusive; written like --since.")
     ] = None,
     window: Annotated[
-        str | None, typer.Option(metavar="SECONDS", help="So many seconds up to --until, or up to now.")
+        str | None, Option(metavar="SECONDS", help="So many seconds up to --until, or up to now.")
     ] = None,
     types: Annotated[
         list[str] | None,
-        typer.Option("--type", metavar="TYPE", help="Events of this type only; may be given several times."),
+        Option("--type", metavar="TYPE", help="Events of this type only; may be given several times."),
     ] = None,
     where: Annotated[
         list[str] | None,
-        typer.Option(
+        Option(
             metavar="CONDITION",
             help="Events this holds of only: data.strategy=atomic, 'net_edge>0.5', level!=info; "
             "may be given several times.",
         ),
     ] = None,
     explain: Annotated[
-        bool, typer.Option("--explain", help="Say on stderr what was opened, decompressed and skipped.")
+        bool, Option("--explain", help="Say on stderr what was opened, decompressed and skipped.")
     ] = False,
     strict: Annotated[
-        bool, typer.Option("--strict", help="Stop at the first damage instead of reading around it.")
+        bool, Option("--strict", help="Stop at the first damage instead of reading around it.")
     ] = False,
 ) -> None:
     """Hold the shared options; never called."""
 
 
-_SHARED: Final = inspect.signature(_shared).parameters
-_HINTS: Final = get_type_hints(_shared, include_extras=True)
+_SHARED: Final = parameters_of(_shared)
 _NAMES: Final = {"files": "--file", "format_name": "--from", "types": "--type"}
 _PLACE: Final = ("root", "files", "format_name", "ts", "type_field", "trace_field")
 _NARROWING: Final = ("types", "where")
@@ -106,38 +101,28 @@ def reading(
     formats: tuple[str, ...] = FORMATS,
     output: str | None = None,
     only_with: str | None = None,
-) -> Callable[[Command], Command]:
+) -> Callable[[Callable[..., None]], Command]:
     """Make a command of a function that takes an `Ask` first and its own options by keyword.
 
     The shared options are added to its own, and `--format`, by default the first of `formats`, or `output`.
     Nothing is opened, and `source` is an empty list of files, unless the option `only_with` is given.
     """
     default = output or formats[0]
-    format_option = typer.Option(
+    told = Option(
         "--format", metavar="|".join(formats), help="How to write the answer.", show_default=default
     )
 
-    def decorate(function: Command) -> Command:
-        @wraps(function)
+    def decorate(function: Callable[..., None]) -> Command:
         def run(**given: Any) -> None:
-            shared = {name: given.pop(name) for name in _SHARED}
+            shared = {one.name: given.pop(one.name) for one in _SHARED}
             chosen = _output(given.pop("output"), formats, default)
             opens = only_with is None or bool(given[only_with])
             ask = _ask(command, read_output(command, chosen, formats), opens=opens, **shared)
             function(ask, **given)
 
-        own = [p for name, p in inspect.signature(function).parameters.items() if name != "ask"]
-        last = inspect.Parameter("output", inspect.Parameter.KEYWORD_ONLY, default=None)
-        keyword = inspect.Parameter.KEYWORD_ONLY
-        parameters = [p.replace(kind=keyword) for p in (*own, *_SHARED.values())]
-        hints = {**get_type_hints(function, include_extras=True), **_HINTS}
-        hints["output"] = Annotated[str | None, format_option]
-        hints.pop("ask", None)
-        run.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
-            [p.replace(annotation=hints[p.name]) for p in (*parameters, last)]
-        )
-        run.__annotations__ = hints
-        return run
+        own = [one for one in parameters_of(function) if one.name != "ask"]
+        last = Parameter("output", Annotated[str | None, told], None)
+        return Command(run, function, [*own, *_SHARED, last])
 
     return decorate
 

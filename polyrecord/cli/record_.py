@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import orjson
-import typer
 
+from polyrecord.cli.command import command
 from polyrecord.cli.output import write
+from polyrecord.cli.parameters import Exit, Option
 from polyrecord.cli.record_words import Narrator, report_of, tell, tell_ending, tell_summary
 from polyrecord.errors import ExitCode, RecorderError, UsageError
 from polyrecord.settings.recorder import recorder_settings
@@ -26,10 +27,11 @@ if TYPE_CHECKING:
 _STDIN, _STDOUT = 0, 1
 
 
+@command
 def record_command(
     root: Annotated[
         Path | None,
-        typer.Option(
+        Option(
             "--root",
             envvar="POLYRECORD_ROOT",
             metavar="DIR",
@@ -39,31 +41,29 @@ def record_command(
     ] = None,
     stream: Annotated[
         str | None,
-        typer.Option(
+        Option(
             metavar="STREAM", help="Record all into this stream, data/NAME or logs/NAME, whatever the type."
         ),
     ] = None,
-    bot_id: Annotated[
-        str | None, typer.Option(metavar="ID", help="The bot_id of events that bring none.")
-    ] = None,
+    bot_id: Annotated[str | None, Option(metavar="ID", help="The bot_id of events that bring none.")] = None,
     index_keys: Annotated[
         list[str] | None,
-        typer.Option(
+        Option(
             "--index-key", metavar="PATH", help="A path such as data.market whose values find their trace."
         ),
     ] = None,
     flush_interval: Annotated[
         float | None,
-        typer.Option(
+        Option(
             metavar="SECONDS",
             show_default="1.0",
             help="So long after it came an event is on disk, for all to read.",
         ),
     ] = None,
-    tee: Annotated[bool, typer.Option("--tee", help="Pass the input on to standard output.")] = False,
+    tee: Annotated[bool, Option("--tee", help="Pass the input on to standard output.")] = False,
     output: Annotated[
         str,
-        typer.Option(
+        Option(
             "--format",
             metavar="table|json",
             help="How to report at the end: text on stderr or JSON on stdout (with --tee on stderr).",
@@ -99,7 +99,7 @@ def record_command(
     session = _Session(archive_root(root), stream, bot_id, index_keys, seconds, tee=tee)
     code = session.run(as_json=output == "json")
     if code:
-        raise typer.Exit(code)
+        raise Exit(code)
 
 
 class _Session:

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import orjson
-import typer
 
+from polyrecord.cli.command import command
 from polyrecord.cli.narrate import say
 from polyrecord.cli.options import read_output
 from polyrecord.cli.output import wants_colour, write
+from polyrecord.cli.parameters import Exit, Option
 from polyrecord.cli.progress import Bar
 from polyrecord.cli.verify_ import (
     FORMATS,
@@ -42,19 +43,18 @@ _WHY: Final = {
 }
 
 
+@command
 def seal_command(
     root: Root = None,
     everywhere: Annotated[
         bool,
-        typer.Option(
+        Option(
             "--everywhere",
             help="Also shards from before a restart, of other hosts, and without a manifest. Make sure that "
             "no other host writes them any more.",
         ),
     ] = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would be done; change nothing.")
-    ] = False,
+    dry_run: Annotated[bool, Option("--dry-run", help="Say what would be done; change nothing.")] = False,
     output: Output = "table",
 ) -> None:
     """Seal the open shards of writers that are gone; a recorder does so when it starts.
@@ -76,7 +76,7 @@ def seal_command(
     write(_json(sealed, taken) if output == "json" else _table(sealed, taken))
     _narrate(place, sealed, taken)
     if sealed.failed:
-        raise typer.Exit(ExitCode.DATA)
+        raise Exit(ExitCode.DATA)
 
 
 def _taken(sealed: Sealed, *, everywhere: bool) -> list[Left]:
@@ -141,11 +141,12 @@ def _json(sealed: Sealed, taken: list[Left]) -> bytes:
     )
 
 
+@command
 def recover_command(
     root: Root = None,
     out: Annotated[
         Path | None,
-        typer.Option(
+        Option(
             "--out",
             metavar="DIR",
             help="The new archive; must not exist, or be empty. A name that ends in .tar makes a tar of it.",
@@ -153,7 +154,7 @@ def recover_command(
         ),
     ] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would be kept and what is lost; write nothing.")
+        bool, Option("--dry-run", help="Say what would be kept and what is lost; write nothing.")
     ] = False,
     output: Output = "table",
 ) -> None:
@@ -179,9 +180,9 @@ def recover_command(
         found = look(place, progress) if out is None else salvage(place, out, progress)
     write(_salvaged_json(found) if output == "json" else _salvaged_table(found))
     if found.loses:
-        raise typer.Exit(ExitCode.DATA)
+        raise Exit(ExitCode.DATA)
     if found.count or (found.verification is not None and found.verification.count):
-        raise typer.Exit(ExitCode.FINDINGS)
+        raise Exit(ExitCode.FINDINGS)
 
 
 def _salvaged_json(found: Salvaged) -> bytes:

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import orjson
-import typer
 
+from polyrecord.cli.command import command
 from polyrecord.cli.narrate import say
 from polyrecord.cli.options import read_output
 from polyrecord.cli.output import wants_colour, write
+from polyrecord.cli.parameters import Exit, Option
 from polyrecord.cli.progress import Bar
 from polyrecord.errors import ExitCode, UsageError
 from polyrecord.format.layout import check_stream
@@ -26,10 +27,11 @@ if TYPE_CHECKING:
 FORMATS: Final = ("table", "json")
 
 
+@command
 def repack_command(
     root: Annotated[
         Path | None,
-        typer.Option(
+        Option(
             metavar="DIR",
             show_default="the current directory",
             help="The archive; else POLYRECORD_ROOT names it.",
@@ -37,18 +39,16 @@ def repack_command(
     ] = None,
     streams: Annotated[
         list[str] | None,
-        typer.Option("--stream", metavar="STREAM", help="This stream only; may be given several times."),
+        Option("--stream", metavar="STREAM", help="This stream only; may be given several times."),
     ] = None,
     min_block: Annotated[
         str,
-        typer.Option(
-            metavar="SIZE", help="Shards whose blocks hold less than this on average are rewritten."
-        ),
+        Option(metavar="SIZE", help="Shards whose blocks hold less than this on average are rewritten."),
     ] = "64KiB",
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be rewritten.")] = False,
+    dry_run: Annotated[bool, Option("--dry-run", help="Only say what would be rewritten.")] = False,
     output: Annotated[
         str,
-        typer.Option("--format", metavar="table|json", help="How to write the answer.", show_default="table"),
+        Option("--format", metavar="table|json", help="How to write the answer.", show_default="table"),
     ] = "table",
 ) -> None:
     """Rewrite sealed shards of small blocks into large ones: same lines, a fraction of the bytes.
@@ -76,7 +76,7 @@ def repack_command(
         say(f"warning: {place / left.name.path}: {left.reason}")
     if answer.left:
         say("  hint: polyrecord verify says what is wrong with a shard")
-        raise typer.Exit(ExitCode.DATA)
+        raise Exit(ExitCode.DATA)
 
 
 def _bytes(text: str) -> int:

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import orjson
-import typer
 
+from polyrecord.cli.command import command
 from polyrecord.cli.narrate import say
 from polyrecord.cli.options import FORMATS, read_ends, read_output
 from polyrecord.cli.output import wants_colour, write
+from polyrecord.cli.parameters import Argument, Option
 from polyrecord.cli.progress import Bar
 from polyrecord.errors import UsageError
 from polyrecord.settings.root import archive_root
@@ -29,37 +30,36 @@ _SHOWN_FIRST: Final = (
 )  # fmt: skip
 
 
+@command
 def runs_command(
     prefix: Annotated[
         str | None,
-        typer.Argument(metavar="WRITER", help="One run: its writer id or the beginning.", show_default=False),
+        Argument(metavar="WRITER", help="One run: its writer id or the beginning.", show_default=False),
     ] = None,
     root: Annotated[
         Path | None,
-        typer.Option(
+        Option(
             metavar="DIR",
             show_default="the current directory",
             help="The archive; else POLYRECORD_ROOT names it.",
         ),
     ] = None,
     label: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Give the run a label, by which prune can keep it.")
+        str | None, Option(metavar="NAME", help="Give the run a label, by which prune can keep it.")
     ] = None,
-    note: Annotated[str | None, typer.Option(metavar="TEXT", help="Leave a line of text on the run.")] = None,
+    note: Annotated[str | None, Option(metavar="TEXT", help="Leave a line of text on the run.")] = None,
     since: Annotated[
         str | None,
-        typer.Option(metavar="TIME", help="Runs that ran at or after this: -3h, today, 2026-11-20."),
+        Option(metavar="TIME", help="Runs that ran at or after this: -3h, today, 2026-11-20."),
     ] = None,
-    until: Annotated[str | None, typer.Option(metavar="TIME", help="Runs that began before this.")] = None,
+    until: Annotated[str | None, Option(metavar="TIME", help="Runs that began before this.")] = None,
     state: Annotated[
         str | None,
-        typer.Option(metavar="STATE", help="running, ended, crashed, recovered or unknown ones only."),
+        Option(metavar="STATE", help="running, ended, crashed, recovered or unknown ones only."),
     ] = None,
     output: Annotated[
         str,
-        typer.Option(
-            "--format", metavar="table|json|csv", help="How to write the answer.", show_default="table"
-        ),
+        Option("--format", metavar="table|json|csv", help="How to write the answer.", show_default="table"),
     ] = "table",
 ) -> None:
     """The runs that recorded here: when, with which program and configuration, and how each ended.

@@ -8,11 +8,10 @@ from dataclasses import replace
 from itertools import islice
 from typing import Annotated, Final
 
-import typer
-
 from polyrecord.cli.narrate import say
 from polyrecord.cli.options import Ask
 from polyrecord.cli.output import finish, is_terminal, wants_colour, write, write_lines
+from polyrecord.cli.parameters import Argument, Exit, Option
 from polyrecord.cli.reading import reading
 from polyrecord.errors import ExitCode
 from polyrecord.read.replay import Replay
@@ -25,26 +24,26 @@ _BETWEEN: Final = b"--"
 @reading("grep", formats=("json",))
 def grep_command(
     ask: Ask,
-    pattern: Annotated[str, typer.Argument(metavar="PATTERN", help="A regular expression (RE2 syntax).")],
-    fixed: Annotated[bool, typer.Option("--fixed", "-F", help="PATTERN is plain text.")] = False,
+    pattern: Annotated[str, Argument(metavar="PATTERN", help="A regular expression (RE2 syntax).")],
+    fixed: Annotated[bool, Option("--fixed", "-F", help="PATTERN is plain text.")] = False,
     ignore_case: Annotated[
-        bool, typer.Option("--ignore-case", "-i", help="Upper and lower case are the same.")
+        bool, Option("--ignore-case", "-i", help="Upper and lower case are the same.")
     ] = False,
-    count: Annotated[bool, typer.Option("--count", "-c", help="Only how many events match.")] = False,
+    count: Annotated[bool, Option("--count", "-c", help="Only how many events match.")] = False,
     most: Annotated[
-        int | None, typer.Option("--max-count", "-m", min=1, metavar="N", help="Stop after N matches.")
+        int | None, Option("--max-count", "-m", min=1, metavar="N", help="Stop after N matches.")
     ] = None,
     after: Annotated[
-        int, typer.Option("--after", "-A", min=0, metavar="N", help="And the N events after each match.")
+        int, Option("--after", "-A", min=0, metavar="N", help="And the N events after each match.")
     ] = 0,
     before: Annotated[
-        int, typer.Option("--before", "-B", min=0, metavar="N", help="And the N events before each match.")
+        int, Option("--before", "-B", min=0, metavar="N", help="And the N events before each match.")
     ] = 0,
     context: Annotated[
-        int, typer.Option("--context", "-C", min=0, metavar="N", help="Both.", show_default=False)
+        int, Option("--context", "-C", min=0, metavar="N", help="Both.", show_default=False)
     ] = 0,
     trace: Annotated[
-        str | None, typer.Option(metavar="ID", help="Events of this trace only: its id or its beginning.")
+        str | None, Option(metavar="ID", help="Events of this trace only: its id or its beginning.")
     ] = None,
 ) -> None:
     """The events whose recorded line holds a text, in recorded order, byte for byte.
@@ -69,7 +68,7 @@ def grep_command(
         say("note: no event matches")
     finish(ask)
     if not found:
-        raise typer.Exit(ExitCode.FINDINGS)
+        raise Exit(ExitCode.FINDINGS)
 
 
 def _matches(ask: Ask, query: TextQuery) -> Iterator[bytes]:

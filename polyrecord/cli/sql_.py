@@ -10,11 +10,10 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
-import typer
-
 from polyrecord.cli.narrate import say, tell_coverage, tell_empty, tell_unreadable
 from polyrecord.cli.options import Ask, existing_file
 from polyrecord.cli.output import finish, is_terminal, wants_colour, write, write_lines
+from polyrecord.cli.parameters import Argument, Option
 from polyrecord.cli.reading import reading
 from polyrecord.errors import DataError, UsageError
 
@@ -33,14 +32,12 @@ def sql_command(
     ask: Ask,
     query: Annotated[
         str | None,
-        typer.Argument(metavar="QUERY", help="One statement that reads; - reads it from stdin."),
+        Argument(metavar="QUERY", help="One statement that reads; - reads it from stdin."),
     ] = None,
-    query_file: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Read the statement from a file.")
-    ] = None,
+    query_file: Annotated[Path | None, Option(metavar="FILE", help="Read the statement from a file.")] = None,
     limit: Annotated[
         int | None,
-        typer.Option(
+        Option(
             min=0,
             metavar="N",
             help="Rows to show at most, 0 for all.",
@@ -49,7 +46,7 @@ def sql_command(
     ] = None,
     save: Annotated[
         Path | None,
-        typer.Option("--output", metavar="FILE", help="Where to write Parquet, if not to stdout."),
+        Option("--output", metavar="FILE", help="Where to write Parquet, if not to stdout."),
     ] = None,
 ) -> None:
     """Ask in SQL (DuckDB): the view events, and one per event type with a column per field of its data.
@@ -215,7 +212,7 @@ def _close(ask: Ask, session: Session) -> None:
         tell_empty(ask, "events")
     elif session.views.has_read:
         _tell_what_is_missing(ask)
-    finish(ask, unreadable=session.views.unreadable)
+    finish(ask, unreadable=session.views.unreadable, used=session.views.used)
 
 
 def _tell_what_is_missing(ask: Ask) -> None:

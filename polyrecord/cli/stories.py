@@ -5,14 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Annotated
 
-import typer
-
 from polyrecord.cli.narrate import tell_empty, tell_reading
 from polyrecord.cli.options import Ask
 from polyrecord.cli.output import answer_with, finish, is_terminal, write_lines
+from polyrecord.cli.parameters import Argument, Option
 from polyrecord.cli.reading import reading
 from polyrecord.errors import AmbiguousId, DataError, NotFound, UsageError
-from polyrecord.read.replay import Replay
 from polyrecord.read.where import Condition, parse_condition
 from polyrecord.report.question import Question
 
@@ -22,7 +20,7 @@ def trace_command(
     ask: Ask,
     text: Annotated[
         str | None,
-        typer.Argument(
+        Argument(
             metavar="ID",
             help="A trace id in any spelling, or its beginning; an order id, intent id or declared value.",
             show_default=False,
@@ -30,7 +28,7 @@ def trace_command(
     ] = None,
     key: Annotated[
         str | None,
-        typer.Option(metavar="FIELD=VALUE", help="In place of ID: the trace with an event that has this."),
+        Option(metavar="FIELD=VALUE", help="In place of ID: the trace with an event that has this."),
     ] = None,
 ) -> None:
     """Everything of one trace in order: stages, events, edge, decision, orders and their results.
@@ -75,11 +73,11 @@ def _named(text: str | None, key: str | None) -> str | Condition:
 def replay_command(
     ask: Ask,
     trace: Annotated[
-        str | None, typer.Option(metavar="ID", help="Events of this trace only: its id or its beginning.")
+        str | None, Option(metavar="ID", help="Events of this trace only: its id or its beginning.")
     ] = None,
     speed: Annotated[
         str,
-        typer.Option(metavar="FACTOR|max", help="1 is as fast as recorded, 10 ten times; max waits never."),
+        Option(metavar="FACTOR|max", help="1 is as fast as recorded, 10 ten times; max waits never."),
     ] = "max",
 ) -> None:
     """The recorded lines in recorded order, byte for byte, and nothing else.
@@ -94,6 +92,8 @@ def replay_command(
 
     See also: polyrecord tail, for what is being recorded; polyrecord cut, to keep a selection.
     """
+    from polyrecord.read.replay import Replay
+
     if trace is not None:
         selection = replace(ask.selection, trace=trace)
         ask = replace(ask, selection=selection, arguments=(*ask.arguments, "--trace", trace))
@@ -121,7 +121,7 @@ def info_command(
     ask: Ask,
     by: Annotated[
         str | None,
-        typer.Option(
+        Option(
             metavar="FIELD",
             help="Count events by a field instead: event_type, strategy, token_id, minute, hour, date, ...",
         ),

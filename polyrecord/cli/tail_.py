@@ -6,17 +6,16 @@ import shutil
 import sys
 import time
 from dataclasses import dataclass, replace
-from functools import wraps
 from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any, Final
 
-import typer
-
+from polyrecord.cli.command import Command
 from polyrecord.cli.narrate import say, tell_empty, tell_reading
 from polyrecord.cli.options import Ask
-from polyrecord.cli.output import PipeClosed, finish, is_terminal, wants_colour, write
-from polyrecord.cli.reading import Command, reading
+from polyrecord.cli.output import finish, is_terminal, wants_colour, write
+from polyrecord.cli.parameters import Option, PipeClosed
+from polyrecord.cli.reading import reading
 from polyrecord.cli.stop import Stop
 from polyrecord.cli.tail_line import TailLine
 from polyrecord.errors import ArchiveMissing, UsageError
@@ -46,7 +45,6 @@ class _Wish:
 def _waiting_for_an_archive(command: Command) -> Command:
     """With --follow a directory without an archive is waited for; all that comes is then new."""
 
-    @wraps(command)
     def run(**given: Any) -> None:
         try:
             command(**given)
@@ -63,7 +61,7 @@ def _waiting_for_an_archive(command: Command) -> Command:
             given["lines"] = "all"
             command(**given)
 
-    return run
+    return Command(run, command, command.parameters)
 
 
 @_waiting_for_an_archive
@@ -72,32 +70,28 @@ def tail_command(
     ask: Ask,
     lines: Annotated[
         str | None,
-        typer.Option(
+        Option(
             "--lines", "-n", metavar="N|all", help="How many of the last events.", show_default=str(_USUAL)
         ),
     ] = None,
-    follow: Annotated[
-        bool, typer.Option("--follow", "-f", help="Go on with events as they are recorded.")
-    ] = False,
+    follow: Annotated[bool, Option("--follow", "-f", help="Go on with events as they are recorded.")] = False,
     trace: Annotated[
-        str | None, typer.Option(metavar="ID", help="Events of this trace only: its id or its beginning.")
+        str | None, Option(metavar="ID", help="Events of this trace only: its id or its beginning.")
     ] = None,
     cursor: Annotated[
         str | None,
-        typer.Option(
+        Option(
             metavar="NAME",
             help="Go on where the reader of this name stopped; kept in the archive. The first time it "
             "starts now, or as -n says.",
         ),
     ] = None,
-    cursor_file: Annotated[
-        Path | None, typer.Option(metavar="PATH", help="The same, kept in this file.")
-    ] = None,
+    cursor_file: Annotated[Path | None, Option(metavar="PATH", help="The same, kept in this file.")] = None,
     from_start: Annotated[
-        bool, typer.Option("--from-start", help="A new cursor starts with the first event: -n all.")
+        bool, Option("--from-start", help="A new cursor starts with the first event: -n all.")
     ] = False,
     to_file: Annotated[
-        Path | None, typer.Option("--output", metavar="FILE", help="Add to this file instead of stdout.")
+        Path | None, Option("--output", metavar="FILE", help="Add to this file instead of stdout.")
     ] = None,
 ) -> None:
     """The last events in recorded order, and with --follow those to come, as they are flushed.

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import orjson
-import typer
 
+from polyrecord.cli.command import command
 from polyrecord.cli.narrate import say, tell_empty, tell_reading
 from polyrecord.cli.options import Ask, read_output
 from polyrecord.cli.output import finish, write
+from polyrecord.cli.parameters import Argument, Exit, Option
 from polyrecord.cli.progress import Bar
 from polyrecord.cli.reading import reading
 from polyrecord.errors import ExitCode, NotFound, UsageError
@@ -32,7 +33,7 @@ _LONGEST: Final = 1e9  # seconds
 
 _Out = Annotated[
     Path,
-    typer.Option(
+    Option(
         "--out",
         metavar="DIR",
         help="The new archive; must not exist, or be empty. A name that ends in .tar makes a tar of it.",
@@ -47,7 +48,7 @@ def cut_command(
     out: _Out,
     traces: Annotated[
         list[str] | None,
-        typer.Option(
+        Option(
             "--trace",
             metavar="ID",
             help="Events of this trace only: its id or its beginning; may be given several times.",
@@ -55,11 +56,11 @@ def cut_command(
     ] = None,
     streams: Annotated[
         list[str] | None,
-        typer.Option("--stream", metavar="STREAM", help="This stream only; may be given several times."),
+        Option("--stream", metavar="STREAM", help="This stream only; may be given several times."),
     ] = None,
     context: Annotated[
         str | None,
-        typer.Option(
+        Option(
             metavar="SECONDS",
             help="And everything from so long before the first of these events to so long after the last.",
         ),
@@ -85,7 +86,7 @@ def cut_command(
     except NotFound:
         _tell_nothing(replace(ask, arguments=(*ask.arguments, "--out", str(out))), traces or [])
         finish(ask)
-        raise typer.Exit(ExitCode.FINDINGS) from None
+        raise Exit(ExitCode.FINDINGS) from None
     _tell(written)
     if written.ledger:
         say(f"note: {written.ledger:,} of them were not asked for: they say what was lost meanwhile")
@@ -122,15 +123,16 @@ def _tell_nothing(ask: Ask, traces: Sequence[str]) -> None:
         tell_empty(ask, "such events")
 
 
+@command
 def merge_command(
     sources: Annotated[
         list[Path],
-        typer.Argument(metavar="SOURCE...", help="Archives, or cuts of archives.", show_default=False),
+        Argument(metavar="SOURCE...", help="Archives, or cuts of archives.", show_default=False),
     ],
     out: _Out,
     output: Annotated[
         str,
-        typer.Option("--format", metavar="table|json", help="How to report: text, or JSON on stdout."),
+        Option("--format", metavar="table|json", help="How to report: text, or JSON on stdout."),
     ] = "table",
 ) -> None:
     """Several archives as one; an event that several have is there once.
@@ -158,7 +160,7 @@ def merge_command(
         _write_json({**_plain(merged.written), "copied": merged.copied, "conflicts": merged.conflicts})
     tell_reading(Ask("merge", Archive(sources[0]), Selection(), explain, output, False, None))
     if explain.damage or merged.conflicts:
-        raise typer.Exit(ExitCode.DATA)
+        raise Exit(ExitCode.DATA)
 
 
 def _conflict(conflict: Conflict) -> str:

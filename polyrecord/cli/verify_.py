@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import orjson
-import typer
 
+from polyrecord.cli.command import command
 from polyrecord.cli.options import read_output
 from polyrecord.cli.output import write
+from polyrecord.cli.parameters import Exit, Option
 from polyrecord.cli.progress import Bar
 from polyrecord.errors import ExitCode
 from polyrecord.settings.root import archive_root
@@ -24,7 +25,7 @@ _MOST_SHOWN: Final = 50
 
 Root = Annotated[
     Path | None,
-    typer.Option(
+    Option(
         "--root",
         metavar="DIR",
         show_default="the current directory",
@@ -32,10 +33,11 @@ Root = Annotated[
     ),
 ]
 Output = Annotated[
-    str, typer.Option("--format", metavar="table|json", help="How to write the answer.", show_default="table")
+    str, Option("--format", metavar="table|json", help="How to write the answer.", show_default="table")
 ]
 
 
+@command
 def verify_command(root: Root = None, output: Output = "table") -> None:
     """Every byte of every shard, and every number of every writer: is the archive whole?
 
@@ -55,9 +57,9 @@ def verify_command(root: Root = None, output: Output = "table") -> None:
         found = verify(archive_root(root), progress)
     write(_json(found) if output == "json" else _table(found))
     if found.loses:
-        raise typer.Exit(ExitCode.DATA)
+        raise Exit(ExitCode.DATA)
     if found.count:
-        raise typer.Exit(ExitCode.FINDINGS)
+        raise Exit(ExitCode.FINDINGS)
 
 
 def verification_document(found: Verification) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 `data/<stream>/date=YYYY-MM-DD/_derived/<shard>.<fingerprint>.<kind>.parquet`: the fingerprint of the shard's
 directory is part of the name, so a file made from other contents is never found, and one that is being made
 has a hidden name until it is whole. Spark skips names with `_`; `date=*/*.jsonl.gz` does not match them.
+`<shard>.<fingerprint>.json` says which typed tables there are (derived/tables.py).
 """
 
 from __future__ import annotations
@@ -25,16 +26,23 @@ _DIR_MODE: Final = 0o750
 
 @dataclass(frozen=True, slots=True)
 class Derivable:
-    """A sealed shard and the fingerprint of its contents, 32 hex digits."""
+    """A sealed shard, the fingerprint of its contents (32 hex digits), and the time of its events in ns."""
 
     info: ShardInfo
     fingerprint: str
+    min_ts: int
+    max_ts: int
 
     def path(self, kind: str) -> Path:
         """Where what is derived of this kind lies, whether it is there or not."""
         if _KIND.match(kind) is None:
             raise ValueError(f"not a kind of derived file: {kind[:80]!r}")
-        return self.folder / f"{self._stem}.{self.fingerprint}.{kind}.parquet"
+        return self.folder / f"{self.stem}.{self.fingerprint}.{kind}.parquet"
+
+    @property
+    def index(self) -> Path:
+        """Where it is written which typed tables there are, and what they are."""
+        return self.folder / f"{self.stem}.{self.fingerprint}.json"
 
     @property
     def folder(self) -> Path:
@@ -42,7 +50,8 @@ class Derivable:
         return self.info.sealed_path.parent / DERIVED_DIR
 
     @property
-    def _stem(self) -> str:
+    def stem(self) -> str:
+        """The shard's name without its suffix: what all names of what is derived from it begin with."""
         return self.info.name.filename.removesuffix(SUFFIX)
 
 
@@ -59,7 +68,14 @@ def derivable(info: ShardInfo) -> Derivable | None:
         footer = read_footer(info)
     except OSError:
         return None
-    return None if footer is None else Derivable(info, footer.fingerprint.hex())
+    if footer is None:
+        return None
+    return Derivable(info, footer.fingerprint.hex(), footer.min_ts, footer.max_ts)
+
+
+def hidden_of(path: Path) -> Path:
+    """Where this process makes a derived file before it has its name."""
+    return path.with_name(f".{path.name}.{os.getpid()}")
 
 
 @contextmanager
@@ -69,7 +85,7 @@ def publishing(path: Path) -> Iterator[Path]:
     Where the context is left with an error, nothing is published. Raises OSError.
     """
     path.parent.mkdir(mode=_DIR_MODE, exist_ok=True)
-    hidden = path.with_name(f".{path.name}.{os.getpid()}")
+    hidden = hidden_of(path)
     try:
         yield hidden
         _sync(hidden, os.O_RDONLY)

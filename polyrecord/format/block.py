@@ -7,6 +7,7 @@ import sys
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 from zlib import crc32 as zlib_crc32
 
 from polyrecord.format import constants as c
@@ -15,11 +16,14 @@ from polyrecord.format.compress import crc32, deflate, inflate_raw
 _FIXED = struct.Struct("<BBHIIIQQQQqqIHHII")  # 80 bytes: version … number of value keys
 _HEAD = struct.Struct("<10sH2sH")  # magic, XLEN, SI1 SI2, LEN
 _U32 = struct.Struct("<I")
+_SUBFIELD = struct.Struct("<H2sH")  # XLEN, SI1 SI2, LEN
+_LEAST = 12  # bytes of a payload
 _NUMBERS = (
     "flags", "member_length", "content_length", "events", "first_seq", "last_seq",
     "first_ordinal", "last_ordinal", "min_ts", "max_ts", "lost",
 )  # fmt: skip
 _TRAILER = struct.Struct("<II")  # CRC32, ISIZE
+_LONG = 1024  # bytes: from here on isal's CRC is worth loading isal for
 _EXTRA_START = 12
 _PAYLOAD_START = 16
 
@@ -134,7 +138,7 @@ def pack_words(keys: Sequence[int]) -> bytes:
 def words(raw: bytes | memoryview) -> array[int]:
     """Little-endian u32s as an array."""
     result = array("I")
-    result.frombytes(bytes(raw))
+    result.frombytes(raw)
     if sys.byteorder == "big":  # pragma: no cover
         result.byteswap()
     return result
@@ -148,11 +152,15 @@ def parse_payload(buffer: bytes | memoryview) -> tuple[int, memoryview]:
     view = memoryview(buffer)
     if len(view) < _PAYLOAD_START or bytes(view[:10]) != c.MAGIC:
         raise BadHeader("no member starts here")
-    end = _EXTRA_START + int.from_bytes(view[10:12], "little")
+    size, name, length = _SUBFIELD.unpack_from(view, 10)
+    end = _EXTRA_START + size
     if len(view) < end:
         raise BadHeader("header is cut short")
-    start = _find_subfield(view, end)
-    if _U32.unpack_from(view, end - 4)[0] != zlib_crc32(view[: end - 4]):
+    # Nearly always ours is the only subfield.
+    alone = name == c.SUBFIELD_ID and length == size - 4 and length >= _LEAST
+    start = _PAYLOAD_START if alone else _find_subfield(view, end)
+    checksum = zlib_crc32 if end < _LONG else crc32
+    if _U32.unpack_from(view, end - 4)[0] != checksum(view[: end - 4]):
         raise BadHeader("header CRC differs")
     payload = view[start : end - 4]
     if payload[0] != c.VERSION:
@@ -165,7 +173,7 @@ def _find_subfield(view: memoryview, end: int) -> int:
     at = _EXTRA_START
     while at + 4 <= end:
         length = int.from_bytes(view[at + 2 : at + 4], "little")
-        if at + 4 + length == end and bytes(view[at : at + 2]) == c.SUBFIELD_ID and length >= 12:
+        if at + 4 + length == end and bytes(view[at : at + 2]) == c.SUBFIELD_ID and length >= _LEAST:
             return at + 4
         at += 4 + length
     raise BadHeader("no PR subfield")
@@ -200,6 +208,37 @@ def parse_index(payload: memoryview) -> BlockHeader:
     return BlockHeader(**numbers, types=types, paths=paths, trace_keys=trace_keys, value_keys=value_keys)
 
 
+class BlockKeys(NamedTuple):
+    """The part of a header that tells whether a block can hold an id or a value."""
+
+    flags: int
+    paths: tuple[str, ...]
+    trace_keys: array[int]
+    value_keys: array[int]
+
+
+def parse_keys(buffer: bytes | memoryview) -> BlockKeys:
+    """The keys of the block whose header begins the buffer, at a third of what `parse_header` costs.
+
+    Raises BadHeader.
+    """
+    kind, payload = parse_payload(buffer)
+    if kind != c.KIND_BLOCK:
+        raise BadHeader("member is not a block")
+    try:
+        fixed = _FIXED.unpack_from(payload)
+        at = _FIXED.size
+        for _ in range(fixed[13]):
+            at += 1 + payload[at] + _U32.size
+        paths, at = parse_names(payload, at, fixed[14])
+    except (struct.error, IndexError, UnicodeDecodeError) as error:
+        raise BadHeader("header tables do not fit") from error
+    values_at, end = at + 4 * fixed[15], at + 4 * (fixed[15] + fixed[16])
+    if end > len(payload):
+        raise BadHeader("key tables are cut short")
+    return BlockKeys(fixed[2], paths, words(payload[at:values_at]), words(payload[values_at:end]))
+
+
 def _parse_types(payload: memoryview, at: int, count: int) -> tuple[dict[str, int], int]:
     types: dict[str, int] = {}
     for _ in range(count):
@@ -223,17 +262,45 @@ def parse_names(payload: memoryview, at: int, count: int) -> tuple[tuple[str, ..
 
 def inflate(member: bytes | memoryview, header: BlockHeader) -> bytes:
     """The lines of a whole block; raises BadBlock when they are not exactly what the header says."""
+    content = inflate_content(member, header)
+    check_lines(content, content.count(b"\n"), header)
+    return content
+
+
+def inflate_content(member: bytes | memoryview, header: BlockHeader, ready: bytes | None = None) -> bytes:
+    """What a block holds, its lines not counted; raises BadBlock.
+
+    `ready` is what it holds where it was inflated already; it is believed as far as its CRC holds.
+    """
     view = memoryview(member)
     if len(view) != header.member_length:
         raise BadBlock(f"{len(view):,} bytes of a member of {header.member_length:,}")
     if header.content_length > c.MAX_CONTENT:
         raise BadBlock(f"claims to hold {header.content_length:,} bytes")
+    if ready is not None and _holds(ready, view, header):
+        return ready
+    content = _inflate_exactly(view[header_length(view) : -8], header.content_length)
+    if not _holds(content, view, header):
+        raise BadBlock("content CRC or size differs")
+    return content
+
+
+def _holds(content: bytes, view: memoryview, header: BlockHeader) -> bool:
+    content_crc, size = _TRAILER.unpack(view[-8:])
+    return bool(len(content) == size == header.content_length and crc32(content) == content_crc)
+
+
+def check_lines(content: bytes, lines: int, header: BlockHeader) -> None:
+    """Raise BadBlock unless a content of so many lines is as its header says."""
+    if lines != header.events or (content and not content.endswith(b"\n")):
+        raise BadBlock("number of lines differs from the header")
+
+
+def _inflate_surely(view: memoryview, header: BlockHeader) -> bytes:
     content = _inflate_exactly(view[header_length(view) : -8], header.content_length)
     content_crc, size = _TRAILER.unpack(view[-8:])
     if size != header.content_length or crc32(content) != content_crc:
         raise BadBlock("content CRC or size differs")
-    if content.count(b"\n") != header.events or (content and not content.endswith(b"\n")):
-        raise BadBlock("number of lines differs from the header")
     return content
 
 

@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
-from zlib import crc32
 
 from polyrecord.format import constants as c
 from polyrecord.format.block import (
@@ -24,12 +23,15 @@ from polyrecord.format.block import (
     parse_payload,
     words,
 )
+from polyrecord.format.compress import crc32
 
 _FOOTER = struct.Struct("<BBHIQQIIQQQQQQqqI16s")  # 116 bytes
 _PIECE = struct.Struct("<BBHII")
 _COUNTS = struct.Struct("<IIIIII")
 _RECORD = struct.Struct("<QIIIIQQQQqqIIQ")  # 88 bytes
+_MARKS = struct.Struct("<16xII64x")  # events and flags of a record
 _U64 = struct.Struct("<Q")
+_AT_ONCE = 4096  # keys, in about a millisecond
 _MANY = 63  # types from this one on share the last bit
 
 
@@ -112,15 +114,18 @@ class DirectoryBuilder:
             h.first_ordinal, h.last_ordinal, h.min_ts, h.max_ts, h.lost, content_crc, types,
         )  # fmt: skip
 
-    def ending(self, *, clean: bool) -> bytes:
-        """Directory and footer members, to be written after the last block; there must be a block."""
-        raw = self._directory()
+    def ending(self, *, clean: bool, breathe: Callable[[], object] = lambda: None) -> bytes:
+        """Directory and footer members, to be written after the last block; there must be a block.
+
+        A million keys take half a second: `breathe` is called every few milliseconds.
+        """
+        raw = self._directory(breathe)
         pieces = (raw[at : at + c.MAX_PIECE] for at in range(0, len(raw), c.MAX_PIECE))
         members = b"".join(_pack_piece(number, piece) for number, piece in enumerate(pieces))
         payload = self._headers.footer(raw, c.CLEAN if clean else 0)
         return members + pack_member(payload, c.EMPTY_DEFLATE, 0, 0)
 
-    def _directory(self) -> bytes:
+    def _directory(self, breathe: Callable[[], object]) -> bytes:
         wide = self._headers.blocks > 0xFFFF
         entries = len(self._traces) + len(self._values)
         has_keys = entries * (8 if wide else 6) * c.KEY_TABLE_SHARE <= self._headers.end
@@ -132,7 +137,7 @@ class DirectoryBuilder:
             self._records,
             *(pack_names([name]) + _U64.pack(count) for name, count in self._types.items()),
             pack_names(paths),
-            *((self._traces.pack(wide=wide), self._values.pack(wide=wide)) if has_keys else ()),
+            *(table.pack(breathe, wide=wide) for table in (self._traces, self._values) if has_keys),
         ))  # fmt: skip
 
 
@@ -150,13 +155,26 @@ class _KeyTable:
         self._keys.extend(keys)
         self._blocks.extend([block] * len(keys))
 
-    def pack(self, *, wide: bool) -> bytes:
-        keys, blocks = self._keys, self._blocks
-        order = sorted(range(len(keys)), key=keys.__getitem__)  # stable: blocks of a key stay ascending
-        numbers = array("I" if wide else "H", (blocks[at] for at in order))
+    def pack(self, breathe: Callable[[], object], *, wide: bool) -> bytes:
+        keys, numbers = array("I"), array("I" if wide else "H")
+        for bucket in self._buckets(breathe):
+            bucket.sort()  # by key, then by block
+            keys.extend([entry >> 32 for entry in bucket])
+            numbers.extend([entry & 0xFFFFFFFF for entry in bucket])
+            breathe()
         if sys.byteorder == "big":  # pragma: no cover
             numbers.byteswap()
-        return pack_words([keys[at] for at in order]) + numbers.tobytes()
+        return pack_words(keys) + numbers.tobytes()
+
+    def _buckets(self, breathe: Callable[[], object]) -> list[list[int]]:
+        """The entries by the first byte of their keys: one sort of all holds the interpreter too long."""
+        buckets: list[list[int]] = [[] for _ in range(256)]
+        for start in range(0, len(self._keys), _AT_ONCE):
+            some = slice(start, start + _AT_ONCE)
+            for key, block in zip(self._keys[some], self._blocks[some], strict=True):
+                buckets[key >> 24].append(key << 32 | block)
+            breathe()
+        return buckets
 
 
 class _Totals:
@@ -211,14 +229,15 @@ def parse_footer(tail: bytes) -> Footer:
 
 def join_pieces(members: bytes, footer: Footer) -> bytes:
     """The directory's byte string from its members; raises BadHeader when it is not the footer's."""
+    view = memoryview(members)
     pieces: list[memoryview] = []
     at = 0
     while at < len(members):
-        kind, payload = parse_payload(memoryview(members)[at:])
+        kind, payload = parse_payload(view[at:])
         if len(payload) < _PIECE.size:
             raise BadHeader("directory piece is cut short")
         _, _, _, length, number = _PIECE.unpack_from(payload)
-        if kind != c.KIND_DIRECTORY or number != len(pieces) or length <= header_length(members[at:]):
+        if kind != c.KIND_DIRECTORY or number != len(pieces) or length <= header_length(view[at:]):
             raise BadHeader("directory pieces are out of order")
         pieces.append(payload[_PIECE.size :])
         at += length
@@ -262,12 +281,21 @@ class Directory:
 
     def record(self, number: int) -> BlockRecord:
         """The record of block `number`, from 0."""
-        return BlockRecord(*_RECORD.unpack_from(self._raw, _COUNTS.size + number * _RECORD.size))
+        return BlockRecord(*self.raw_record(number))
 
     def raw_records(self) -> Iterator[tuple[int, ...]]:
         """The records as tuples in the order of BlockRecord's fields: ten times cheaper."""
         end = _COUNTS.size + self.blocks * _RECORD.size
         return _RECORD.iter_unpack(memoryview(self._raw)[_COUNTS.size : end])
+
+    def events_and_flags(self) -> Iterator[tuple[int, int]]:
+        """Of every block how many lines it holds and its flags: what is left of a record for who skips it."""
+        end = _COUNTS.size + self.blocks * _RECORD.size
+        return _MARKS.iter_unpack(memoryview(self._raw)[_COUNTS.size : end])
+
+    def raw_record(self, number: int) -> tuple[int, ...]:
+        """The record of block `number`, from 0, as `raw_records` gives it."""
+        return _RECORD.unpack_from(self._raw, _COUNTS.size + number * _RECORD.size)
 
     def type_mask(self, names: Iterable[str]) -> int:
         """Bits of a record's `types` that these event types may stand behind (0: none is here)."""
@@ -284,7 +312,7 @@ class Directory:
         return self._find(at, self._value_count, key, key)
 
     def _find(self, at: int, count: int, low: int, high: int) -> set[int]:
-        keys = words(self._raw[at : at + 4 * count])
+        keys = words(memoryview(self._raw)[at : at + 4 * count])
         first, last = bisect_left(keys, low), bisect_right(keys, high)
         width = self._entry_size - 4
         numbers_at = at + 4 * count

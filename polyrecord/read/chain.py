@@ -8,11 +8,14 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from polyrecord.read.archive import ShardInfo
-from polyrecord.read.blocks import Piece, PlannedBlock, ShardPlan, Sifted, load, sift_block, sift_plain
 from polyrecord.read.explain import Explain
+from polyrecord.read.fetch import Following
+from polyrecord.read.load import Fetched, load_split
 from polyrecord.read.match import Matcher
 from polyrecord.read.plain import PlainReader
+from polyrecord.read.plan import Piece, PlannedBlock, ShardPlan
 from polyrecord.read.run import Row, Run, Stamp, merge_runs, run_of
+from polyrecord.read.sift import Sifted, sift_block, sift_plain
 from polyrecord.times import format_ts
 
 
@@ -26,9 +29,10 @@ class NeedPlan:
 
 @dataclass(frozen=True, slots=True)
 class NeedBlock:
-    """Asks for the bytes of a block; None when they cannot be had."""
+    """Asks for the bytes of a block; None when they cannot be had. `following` comes later."""
 
     block: PlannedBlock
+    following: Following = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +43,7 @@ class NeedLines:
 
 
 Need: TypeAlias = NeedPlan | NeedBlock | NeedLines
-Reply: TypeAlias = ShardPlan | bytes | list[bytes] | None
+Reply: TypeAlias = ShardPlan | Fetched | list[bytes] | None
 Asking: TypeAlias = Generator[Need, Reply, None]
 
 
@@ -108,6 +112,7 @@ class WriterMerge:
         self._chains = [chain for chain in chains if chain.alive]
         self._matcher, self._explain = matcher, explain
         self._may_go_back = may_go_back
+        self._splits = may_go_back or matcher.selection.text is None  # else lines are looked for whole
         self._latest = _earliest(self._chains) if may_go_back else b""
         self._out: Run | None = None
 
@@ -158,15 +163,20 @@ class WriterMerge:
         # Never before the next line, lest a writer whose times go back against its word stops the merge.
         return max(self._out.last_ts, self._out.next_ts), self.writer + "\0"
 
-    def take(self, limit: Stamp | None) -> list[bytes]:
-        """The ready lines that come before `limit`, of which there is one; the selected ones are given."""
+    def take(self, limit: Stamp | None, *, least: int = 1) -> list[bytes]:
+        """The ready lines that come before `limit`, at least so many; the selected ones are given."""
         assert self._out is not None
-        lines = self._out.take(limit, self.writer)
+        lines = self._out.take(limit, self.writer, least=least)
         self._release()
         return lines
 
+    @property
+    def bare(self) -> bool:
+        """Whether what is ready is all selected and tells its times itself."""
+        return self._out is not None and self._out.bare
+
     def take_rows(self, limit: Stamp) -> list[Row]:
-        """The same, possibly none, as rows that sort."""
+        """What `take` gives, possibly nothing, as rows that sort."""
         assert self._out is not None
         rows = self._out.take_rows(limit, self.writer)
         self._release()
@@ -196,7 +206,7 @@ class WriterMerge:
             sifted = yield from self._read_plain(chain, following)
         else:
             chain.queue.popleft()
-            sifted = yield from self._read_block(following)
+            sifted = yield from self._read_block(following, chain.queue)
         if sifted is not None and sifted.lines:
             self._explain.hold()
             chain.run = run_of(sifted)
@@ -209,16 +219,22 @@ class WriterMerge:
             return None
         return sift_plain(reader, lines, self._matcher, self._explain, everything=self._may_go_back)
 
-    def _read_block(self, planned: PlannedBlock) -> Generator[Need, Reply, Sifted | None]:
+    def _read_block(
+        self, planned: PlannedBlock, following: Following
+    ) -> Generator[Need, Reply, Sifted | None]:
         self._latest = max(self._latest, planned.floor)
-        member = yield NeedBlock(planned)
-        if not isinstance(member, bytes):
+        fetched = yield NeedBlock(planned, following)
+        if not isinstance(fetched, Fetched):
             return None
         whole = self._may_go_back
-        header, content = load(planned, member, self._matcher, self._explain, everything=whole)
+        header, content, lines = load_split(
+            planned, fetched, self._matcher, self._explain, everything=whole, split=self._splits
+        )
         if not content:
             return None
-        return sift_block(planned, header, content, self._matcher, self._explain, everything=whole)
+        return sift_block(
+            planned, header, content, self._matcher, self._explain, everything=whole, lines=lines
+        )
 
 
 def _earliest(chains: Iterable[Chain]) -> bytes:

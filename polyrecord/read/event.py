@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from abc import ABCMeta
 from typing import Any
 
 import msgspec
@@ -67,13 +68,23 @@ def read_json(text: bytes) -> Any:
         raise NotAnEvent(f"not JSON: {reason}") from None
 
 
+def read_data(raw: msgspec.Raw) -> Any:
+    """The values of a `data` member; raises NotAnEvent."""
+    try:
+        return _read_any(raw)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return read_json(bytes(raw))
+
+
+_read_any = msgspec.json.Decoder().decode
 _NOT_READ = object()
 
 
-class Event:
+class Event(metaclass=ABCMeta):  # noqa: B024 - not abstract: for its register()
     """One event. `line` is its bytes exactly as recorded, without the line feed; `writer` recorded it.
 
-    Everything else is parsed from the line when first asked for; NotAnEvent where it cannot be.
+    Everything else is parsed from the line when first asked for; NotAnEvent where it cannot be. Events of a
+    replay are of classes of their own, registered here, that are read by the block.
     """
 
     __slots__ = ("_data", "_envelope", "line", "writer")
@@ -150,9 +161,14 @@ class Event:
     def data(self) -> Any:
         """The `data` member as Python values; the same object every time."""
         if self._data is _NOT_READ:
-            self._data = read_json(bytes(self.envelope.data))
+            self._data = read_data(self.envelope.data)
         return self._data
 
     def __repr__(self) -> str:
-        shown = self.line if len(self.line) <= 200 else self.line[:200] + b"..."
-        return f"<Event of {self.writer}: {shown.decode('utf-8', 'replace')}>"
+        return shown(self)
+
+
+def shown(event: Event) -> str:
+    """An event as it is shown in a Python session."""
+    line = event.line if len(event.line) <= 200 else event.line[:200] + b"..."
+    return f"<Event of {event.writer}: {line.decode('utf-8', 'replace')}>"

@@ -60,6 +60,11 @@ class ShardFile:
             data += more
         return data
 
+    def announce(self, offset: int, length: int) -> None:
+        """Say that these bytes will be read: what is not in memory comes while others are looked at."""
+        if hasattr(os, "posix_fadvise") and 0 <= offset <= self.size:
+            os.posix_fadvise(self._descriptor, offset, length, os.POSIX_FADV_WILLNEED)
+
     @property
     def descriptor(self) -> int:
         """The file descriptor, for asking the system about the file."""

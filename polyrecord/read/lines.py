@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from collections.abc import Callable
+from operator import itemgetter
+from typing import Final, NamedTuple
 
 from polyrecord.read.event import NotAnEvent, read_envelope
 from polyrecord.times import format_ts, parse_ts
@@ -13,6 +15,9 @@ _TS = slice(7, 37)
 _MARK = slice(36, 45)
 _MARKED = b'Z","seq":'
 _SEQ_AT = 45
+
+_START: Final = b'{"ts":"0000-00-00T00:00:00.000000000Z","seq":'
+_DIGITS: Final = bytes.maketrans(b"123456789", b"000000000")
 
 _REGULAR = re.compile(rb'(?:\{"ts":"[^"\n]{29}Z","seq":\d+,".*\}\n)*+')
 _HEAD = re.compile(
@@ -36,14 +41,49 @@ def is_regular(content: bytes) -> bool:
     return _REGULAR.fullmatch(content) is not None
 
 
+def are_regular(lines: list[bytes]) -> bool:
+    """Whether each of these lines, which hold no line feed, begins and ends as ours do; 100 ns a line."""
+    return _begin_alike(lines) or is_regular(b"\n".join([*lines, b""]))
+
+
+def _begin_alike(lines: list[bytes]) -> bool:
+    """Whether all are regular and their seqs have as many digits as the last one's.
+
+    Looked at together: the beginnings, every digit a zero, are one text that is as long as it should be.
+    """
+    if not lines:
+        return True
+    digits = lines[-1].find(b",", _SEQ_AT) - _SEQ_AT
+    if digits < 1:
+        return False
+    start = _START + b"0" * digits + b',"'
+    starts = b"".join(map(itemgetter(slice(0, len(start))), lines))
+    return starts.translate(_DIGITS) == start * len(lines) and set(map(_last_byte, lines)) == _BRACE
+
+
+_last_byte = itemgetter(-1)
+_BRACE: Final = {ord("}")}
+
+
 def regular_seq(line: bytes) -> int:
     """The seq of a line from a regular content."""
     return int(line[_SEQ_AT : line.index(b",", _SEQ_AT)])
 
 
+def order_by_seq(low: int, high: int) -> Callable[[bytes], int | bytes]:
+    """A sort key of regular lines with seqs from `low` to `high`: cheap where these have as many digits."""
+    digits = len(str(low))
+    return itemgetter(slice(_SEQ_AT, _SEQ_AT + digits)) if digits == len(str(high)) else regular_seq
+
+
 def regular_ts(line: bytes) -> bytes:
     """The time of a line from a regular content."""
     return line[_TS]
+
+
+def regular_stamps(lines: list[bytes]) -> list[bytes]:
+    """The times of regular lines."""
+    return list(map(itemgetter(_TS), lines))
 
 
 def read_head(line: bytes) -> Head:

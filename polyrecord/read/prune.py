@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from polyrecord.format import constants as c
-from polyrecord.format.block import BlockHeader
+from polyrecord.format.block import BlockHeader, BlockKeys
+from polyrecord.format.directory import Directory
 from polyrecord.read.explain import Explain
 from polyrecord.read.selection import Selection, TraceQuery, ValueQuery
 from polyrecord.read.shard import RawRecord, has_trace_key, has_value_key
@@ -41,8 +42,8 @@ class BlockTable(Protocol):
         """Numbers of the blocks that hold a value key."""
 
 
-HeaderAt = Callable[[RawRecord], BlockHeader | None]
-"""Reads the header of a record's block; None when it is damaged (the block is then not skipped)."""
+KeysAt = Callable[[RawRecord], BlockKeys | None]
+"""Reads the keys of a record's block from its header; None when that is damaged: it is not skipped then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,21 @@ class KeyQuery:
 
     def tables(self, table: BlockTable) -> Callable[[int, int], bool]:
         """A test of (block number, flags) by the directory's key tables."""
+        tests = self._tests(table)
+        return lambda number, flags: all(number in hits or flags & always for hits, always in tests)
+
+    def hits(self, table: Directory) -> tuple[list[int], list[int]]:
+        """The numbers of the blocks that pass the same test, and how many lines each of all holds."""
+        tests = self._tests(table)
+        marks = list(table.events_and_flags())
+        maybe = {number for number, (_, flags) in enumerate(marks) if flags}.union(
+            *(hits for hits, _ in tests)
+        )
+        passed = [n for n in maybe if all(n in hits or marks[n][1] & always for hits, always in tests)]
+        return sorted(passed), [events for events, _ in marks]
+
+    def _tests(self, table: BlockTable) -> list[tuple[set[int], int]]:
+        """For each key asked for the blocks that list it, and the flags of those that may hold it anyhow."""
         tests: list[tuple[set[int], int]] = []
         if self.trace is not None:
             hits = table.blocks_with_trace_range(*self.trace.keys) if self.trace.keys else set()
@@ -71,8 +87,7 @@ class KeyQuery:
         if self.value is not None:
             tests.append((table.blocks_with_value(self.value.key), c.UNINDEXED))
         keys = self._where_keys(table.paths)
-        tests += [(table.blocks_with_value(key), c.UNINDEXED) for key in keys]
-        return lambda number, flags: all(number in hits or flags & always for hits, always in tests)
+        return tests + [(table.blocks_with_value(key), c.UNINDEXED) for key in keys]
 
     def flags(self, flags: int) -> bool | None:
         """The same test by a block's flags alone; None when they do not decide it."""
@@ -88,8 +103,8 @@ class KeyQuery:
         """The keys that conditions ask for, of those whose paths are indexed."""
         return [key for condition in self.where if (key := condition.key_in(paths)) is not None]
 
-    def header(self, header: BlockHeader) -> bool:
-        """The same test by a block's own header, where its flags did not decide."""
+    def header(self, header: BlockKeys | BlockHeader) -> bool:
+        """The same test by a block's own keys, where its flags did not decide."""
         if self.value is not None and not has_value_key(header, self.value.key):
             return False
         if not all(has_value_key(header, key) for key in self._where_keys(header.paths)):
@@ -100,7 +115,7 @@ class KeyQuery:
 
 
 def needed(
-    table: BlockTable, selection: Selection, keys: KeyQuery, header_at: HeaderAt, explain: Explain
+    table: BlockTable, selection: Selection, keys: KeyQuery, keys_at: KeysAt, explain: Explain
 ) -> Iterator[tuple[bool, RawRecord]]:
     """Every block record in file order, each with whether the selection needs it."""
     by_key = keys.asked_of(table)
@@ -114,7 +129,7 @@ def needed(
         elif selection.types and not record[_TYPES] & mask:
             explain.skipped_by_type += 1
         elif by_key and not (
-            wanted(number, record[_FLAGS]) if wanted else _wanted_by_header(record, keys, header_at)
+            wanted(number, record[_FLAGS]) if wanted else _wanted_by_header(record, keys, keys_at)
         ):
             explain.skipped_by_key += 1
         else:
@@ -122,9 +137,9 @@ def needed(
         yield keep, record
 
 
-def _wanted_by_header(record: RawRecord, keys: KeyQuery, header_at: HeaderAt) -> bool:
+def _wanted_by_header(record: RawRecord, keys: KeyQuery, keys_at: KeysAt) -> bool:
     decided = keys.flags(record[_FLAGS])
     if decided is not None:
         return decided
-    header = header_at(record)
+    header = keys_at(record)
     return header is None or keys.header(header)

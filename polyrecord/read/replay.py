@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator
+from contextlib import aclosing
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from polyrecord.errors import UsageError
 from polyrecord.read.absent import was_deleted
 from polyrecord.read.archive import Archive, ShardInfo
-from polyrecord.read.blocks import PlannedBlock, damaged, lines, plan_shard
+from polyrecord.read.blocks import lines
 from polyrecord.read.chain import Need, NeedBlock, NeedPlan, Reply
+from polyrecord.read.decoded import Reading
 from polyrecord.read.event import Event
 from polyrecord.read.explain import Explain
-from polyrecord.read.files import OpenFiles
+from polyrecord.read.fetch import Fetcher
+from polyrecord.read.load import Fetched, damaged
 from polyrecord.read.match import Matcher
 from polyrecord.read.merge import Batch, Steps, merge
 from polyrecord.read.order import never_goes_back
 from polyrecord.read.pace import Pacer, Speed, check_speed
+from polyrecord.read.plan import PlannedBlock, plan_shard
 from polyrecord.read.selection import Selection, TraceQuery, read_window
 from polyrecord.read.source import Source
+
+if TYPE_CHECKING:
+    from polyrecord.read.async_fetch import AsyncFetcher
 
 
 def replay(
@@ -72,7 +79,10 @@ class Replay:
         self.explain = explain if explain is not None else Explain()
 
     def __iter__(self) -> Iterator[Event]:
-        return (event for batch in self._batches() for event in map(Event, batch.lines, batch.writers))
+        reading = Reading()
+        for batch in self._batches():
+            for events in reading.portions(batch.lines, batch.writers):
+                yield from events
 
     def lines(self) -> Iterator[bytes]:
         """The recorded lines, byte for byte, without their line feeds."""
@@ -80,9 +90,12 @@ class Replay:
             yield from batch.lines
 
     async def __aiter__(self) -> AsyncIterator[Event]:
-        async for batch in self._batches_async():
-            for event in map(Event, batch.lines, batch.writers):
-                yield event
+        reading = Reading()
+        async with aclosing(self._batches_async()) as batches:
+            async for batch in batches:
+                for events in reading.portions(batch.lines, batch.writers):
+                    for event in events:
+                        yield event
 
     def _batches(self) -> Iterator[Batch]:
         """Batches when they are due: of single lines where the pace matters."""
@@ -96,22 +109,23 @@ class Replay:
                 time.sleep(pacer.wait_seconds(ts_ns, time.monotonic_ns()))
                 yield single
 
-    async def _batches_async(self) -> AsyncIterator[Batch]:
+    async def _batches_async(self) -> AsyncGenerator[Batch, None]:
         import asyncio
 
         pacer = None if self._speed is None else Pacer(self._speed)
-        async for batch in self._read_async():
-            if pacer is None:
-                yield batch
-                await asyncio.sleep(0)
-                continue
-            for single, ts_ns in _singles(batch):
-                await asyncio.sleep(pacer.wait_seconds(ts_ns, time.monotonic_ns()))
-                yield single
+        async with aclosing(self._read_async()) as batches:
+            async for batch in batches:
+                if pacer is None:
+                    yield batch
+                    await asyncio.sleep(0)
+                    continue
+                for single, ts_ns in _singles(batch):
+                    await asyncio.sleep(pacer.wait_seconds(ts_ns, time.monotonic_ns()))
+                    yield single
 
     def _read(self) -> Iterator[Batch]:
         """Drive the merge with plain reads."""
-        files = OpenFiles()
+        fetcher = Fetcher()
         steps, matcher = self._start()
         reply: Reply = None
         try:
@@ -120,20 +134,20 @@ class Replay:
                 if isinstance(step, Batch):
                     yield step
                 elif isinstance(step, NeedBlock):
-                    reply = self._block(files, step.block)
+                    reply = self._block(fetcher, step)
                 else:
                     reply = self._answer(step, matcher)
         finally:
             steps.close()
-            files.close()
+            fetcher.close()
 
-    async def _read_async(self) -> AsyncIterator[Batch]:
+    async def _read_async(self) -> AsyncGenerator[Batch, None]:
         """Drive the merge without blocking the loop: blocks through aiofiles, the rest in a thread."""
         import asyncio
 
-        from polyrecord.read.async_files import AsyncFiles
+        from polyrecord.read.async_fetch import AsyncFetcher
 
-        files = AsyncFiles()
+        fetcher = AsyncFetcher()
         steps, matcher = await asyncio.to_thread(self._start)
         reply: Reply = None
         try:
@@ -142,12 +156,12 @@ class Replay:
                 if isinstance(step, Batch):
                     yield step
                 elif isinstance(step, NeedBlock):
-                    reply = await self._block_async(files, step.block)
+                    reply = await self._block_async(fetcher, step)
                 else:
                     reply = await asyncio.to_thread(self._answer, step, matcher)
         finally:
             steps.close()
-            await files.close()
+            await fetcher.close()
 
     def _start(self) -> tuple[Steps, Matcher]:
         selection = self._selection
@@ -163,20 +177,19 @@ class Replay:
         assert not isinstance(need, NeedBlock)
         return need.reader.read()
 
-    def _block(self, files: OpenFiles, block: PlannedBlock) -> bytes | None:
+    def _block(self, fetcher: Fetcher, need: NeedBlock) -> Fetched | None:
         try:
-            return files.read_at(block.info, block.offset, block.length)
+            return fetcher.fetch(need.block, need.following)
         except OSError as error:
-            self._lost(block, error)
+            self._lost(need.block, error)
             return None
 
-    async def _block_async(self, files: Any, block: PlannedBlock) -> bytes | None:
+    async def _block_async(self, fetcher: AsyncFetcher, need: NeedBlock) -> Fetched | None:
         try:
-            data: bytes = await files.read_at(block.info, block.offset, block.length)
+            return await fetcher.fetch(need.block, need.following)
         except OSError as error:
-            self._lost(block, error)
+            self._lost(need.block, error)
             return None
-        return data
 
     def _lost(self, block: PlannedBlock, error: OSError) -> None:
         if not was_deleted(block.info, error):

@@ -8,8 +8,8 @@ from itertools import accumulate
 from operator import itemgetter
 from typing import TypeAlias
 
-from polyrecord.read.blocks import Sifted
-from polyrecord.read.lines import regular_seq, regular_ts
+from polyrecord.read.lines import order_by_seq, regular_seq, regular_ts
+from polyrecord.read.sift import Sifted
 
 Stamp: TypeAlias = tuple[bytes, str]
 """Time as nine-digit text, and writer: what writers merge by."""
@@ -75,17 +75,17 @@ class Run:
             self._selected and self._selected[start:end],
         )
 
-    def entries(self) -> list[tuple[int, bytes]]:
-        """All lines with their seqs."""
-        seqs = self._seqs if self._seqs is not None else map(regular_seq, self._lines)
-        return list(zip(seqs, self._lines, strict=True))
+    @property
+    def lines(self) -> list[bytes]:
+        """All lines."""
+        return self._lines
 
-    def full_entries(self) -> list[tuple[int, bytes, bytes, bool]]:
+    def entries(self) -> list[tuple[int, bytes, bytes, bool]]:
         """All lines with their seqs, times, and whether they are selected."""
+        seqs = self._seqs if self._seqs is not None else map(regular_seq, self._lines)
         stamps = self._stamps if self._stamps is not None else map(regular_ts, self._lines)
         selected = self._selected if self._selected is not None else [True] * len(self._lines)
-        pairs = zip(self.entries(), stamps, selected, strict=True)
-        return [(seq, line, ts, keep) for (seq, line), ts, keep in pairs]
+        return list(zip(seqs, self._lines, stamps, selected, strict=True))
 
     @property
     def bare(self) -> bool:
@@ -103,10 +103,10 @@ class Run:
         rising = list(accumulate(stamps, max, initial=latest))[1:]
         return Run(self._lines, self._seqs, rising, self._selected)
 
-    def take(self, limit: Stamp | None, writer: str) -> list[bytes]:
-        """The selected ones of the next lines up to (time, writer), of which there is at least one."""
+    def take(self, limit: Stamp | None, writer: str, *, least: int = 1) -> list[bytes]:
+        """The selected ones of the next lines up to (time, writer), of which there are at least so many."""
         start, end = self._at, self._end_before(limit, writer)
-        self._at = end = max(end, start + 1)
+        self._at = end = max(end, start + least)
         if self._selected is not None:
             return [line for at, line in enumerate(self._lines[start:end], start) if self._selected[at]]
         return self._lines if start == 0 and end == len(self._lines) else self._lines[start:end]
@@ -132,11 +132,7 @@ def run_of(sifted: Sifted) -> Run:
     """What was sifted from a block, ready to go out. Foreign lines out of order keep the file's order."""
     if sifted.heads is None:
         return Run(sifted.lines, selected=sifted.selected)
-    seqs = []
-    highest = 0
-    for head in sifted.heads:
-        highest = max(head.seq, highest)
-        seqs.append(highest)
+    seqs = list(accumulate((head.seq for head in sifted.heads), max))
     return Run(sifted.lines, seqs, [head.ts for head in sifted.heads], sifted.selected)
 
 
@@ -145,10 +141,10 @@ def merge_runs(runs: Sequence[Run]) -> Run:
     if len(runs) == 1:
         return runs[0]
     if all(run.bare for run in runs):
-        # Sorting rows of ascending numbers is one merge in C: a third of what a heap costs.
-        entries = [entry for run in runs for entry in run.entries()]
-        entries.sort(key=itemgetter(0))
-        return Run([line for _, line in entries])
-    rows = [row for run in runs for row in run.full_entries()]
+        # Sorting ascending stretches is one merge in C: a third of what a heap costs.
+        lines = [line for run in runs for line in run.lines]
+        lines.sort(key=order_by_seq(min(run.next_seq for run in runs), max(run.last_seq for run in runs)))
+        return Run(lines)
+    rows = [row for run in runs for row in run.entries()]
     rows.sort(key=itemgetter(0))
     return Run([r[1] for r in rows], [r[0] for r in rows], [r[2] for r in rows], [r[3] for r in rows])

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from polyrecord.format import constants as c
-from polyrecord.format.block import BadHeader, BlockHeader
+from polyrecord.format.block import BadHeader, BlockHeader, BlockKeys
 from polyrecord.format.directory import Directory, Footer, join_pieces, parse_footer
 from polyrecord.format.scan import Block, Plain
 from polyrecord.read.absent import tell_absent
@@ -62,14 +62,14 @@ class HeaderTable:
         return {at for at, block in enumerate(self._blocks) if has_value_key(block.header, key)}
 
 
-def has_trace_key(header: BlockHeader, low: int, high: int) -> bool:
+def has_trace_key(header: BlockHeader | BlockKeys, low: int, high: int) -> bool:
     """Whether a block lists a trace key from `low` to `high`."""
     keys = header.trace_keys
     at = _first_not_below(keys, low)
     return at < len(keys) and keys[at] <= high
 
 
-def has_value_key(header: BlockHeader, key: int) -> bool:
+def has_value_key(header: BlockHeader | BlockKeys, key: int) -> bool:
     """Whether a block lists a value key."""
     keys = header.value_keys
     at = _first_not_below(keys, key)

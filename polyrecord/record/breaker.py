@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-import random
+import os
 from collections.abc import Callable
 
 from polyrecord.record.policy import RetryPolicy
+
+
+def _random() -> float:
+    """From 0 to 1. The module `random` is a millisecond of a bot's start."""
+    return int.from_bytes(os.urandom(2)) / 0xFFFF
 
 
 class Breaker:
@@ -13,7 +18,7 @@ class Breaker:
 
     __slots__ = ("_jitter", "_policy", "failures")
 
-    def __init__(self, policy: RetryPolicy, jitter: Callable[[], float] = random.random) -> None:
+    def __init__(self, policy: RetryPolicy, jitter: Callable[[], float] = _random) -> None:
         """`jitter` gives numbers from 0 to 1: many bots on one disk must not try at the same moments."""
         self.failures = 0
         self._policy = policy

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,6 +23,7 @@ _COPY = 1 << 20
 _MOST_HEADER = 12 + MAX_EXTRA
 _SMALL_BLOCK = 64 << 10  # bytes of lines: smaller blocks compress badly
 _FEW_BLOCKS = 16
+_PAUSE_SECONDS = 0.00005
 
 
 def make_directory(path: Path) -> None:
@@ -239,7 +241,7 @@ class ShardFile:
         final = self._root / self.name.as_sealed().path
         self._cut_back()
         self._write_again()
-        self._write(self._directory.ending(clean=clean))
+        self._write(self._directory.ending(clean=clean, breathe=_let_others_run))
         try:
             os.fsync(self._descriptor)
             self.path.rename(final)
@@ -286,6 +288,11 @@ class _Joined:
         """Raise OSError unless all events are here."""
         if self.events != events:
             raise OSError(errno.EIO, f"{self.events} events were read again, not {events}")
+
+
+def _let_others_run() -> None:
+    """Let go of the interpreter: sleep(0) has it back before another thread wakes."""
+    time.sleep(_PAUSE_SECONDS)
 
 
 def _close(descriptor: int) -> None:

@@ -6,7 +6,6 @@ import itertools
 import os
 import platform
 import re
-import socket
 import sys
 from collections.abc import Mapping
 from hashlib import sha256
@@ -36,7 +35,7 @@ def new_writer_id(wall_ns: int) -> str:
 
 def host_name() -> str:
     """The host's short name as a writer id can hold it."""
-    name = _UNSAFE.sub("_", socket.gethostname().split(".")[0].lower()).strip("_")
+    name = _UNSAFE.sub("_", os.uname().nodename.split(".")[0].lower()).strip("_")
     return name[:32] or "host"
 
 
@@ -97,7 +96,7 @@ def session_manifest(writer: str, wall_ns: int, options: Mapping[str, Any]) -> d
         "kind": "recorder",
         "format": VERSION,
         "started": format_ts(wall_ns),
-        "host": socket.gethostname(),
+        "host": os.uname().nodename,
         "pid": os.getpid(),
         "boot_id": boot_id(),
         "polyrecord": __version__,

@@ -39,6 +39,7 @@ class Options:
     redact_allow: Iterable[str] = ()
     redact_style: str = "mask"
     hash_keys: Iterable[str] = ()
+    compact: bool = False
 
     @classmethod
     def of(cls, settings: Mapping[str, Any], **given: Any) -> Self:

@@ -7,11 +7,11 @@ import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from polyrecord.record.local_time import LocalTime
 from polyrecord.record.sampling import Sampler
 from polyrecord.record.steps import Steps
 
 if TYPE_CHECKING:
+    from polyrecord.record.local_time import LocalTime
     from polyrecord.record.options import Options
     from polyrecord.record.redact import RedactionPolicy, Redactor
 
@@ -59,7 +59,7 @@ class Privacy:
         return Steps(
             Sampler(self._sample) if self._sample else None,
             self.redactor(),
-            LocalTime(self._zone) if self._zone else None,
+            _clock_of(self._zone) if self._zone else None,
         )
 
     def redactor(self) -> Redactor | None:
@@ -81,6 +81,13 @@ class Privacy:
         """What goes into a manifest, without secrets."""
         self._own = self._own or self.redactor()
         return dict(said) if self._own is None else self._own.mapping(said)
+
+
+def _clock_of(zone: str) -> LocalTime:
+    """Loaded for those who ask for it: time zones are 2 ms of a bot's start."""
+    from polyrecord.record.local_time import LocalTime
+
+    return LocalTime(zone)
 
 
 def forget_patterns() -> None:

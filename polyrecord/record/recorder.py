@@ -90,6 +90,7 @@ class EventRecorder(TypedHelpers):
         metadata: Mapping[str, Any] | None = None,
         local_zone: str | None = None,
         redact: bool | RedactionPolicy | None = None,
+        compact: bool | None = None,
         validate: bool | None = None,
         signals: bool = True,
         clock: Clock | None = None,
@@ -107,7 +108,8 @@ class EventRecorder(TypedHelpers):
         `stages`: the latency pipeline. `bot_id` goes on every line; `strategy_id`, the hash of `config` (a
         mapping or a file) and `metadata` into the writer's manifest. `local_zone` adds `ts_local` in that
         zone to each line. `redact`: False, or a RedactionPolicy beside what counts as a secret anyway
-        (docs/privacy.md). `validate`: raise InvalidEvent for events that break their type's schema (tests and
+        (docs/privacy.md). `compact`: a process in the background makes tables of what was sealed, for fast
+        answers. `validate`: raise InvalidEvent for events that break their type's schema (tests and
         development). `signals`: write everything before SIGTERM, SIGINT or SIGHUP end the process, where the
         bot has no handler of its own. Raises ConfigError when an option or a setting is wrong.
         """
@@ -117,7 +119,7 @@ class EventRecorder(TypedHelpers):
             block_bytes=block_bytes, rotate=rotate, sync=sync, overload=overload, index_keys=index_keys,
             stages=stages, bot_id=bot_id, strategy_id=strategy_id, validate=validate, metadata=metadata,
             min_free=min_free, recover=recover, sample=sample, local_zone=local_zone,
-            redact=redact,
+            redact=redact, compact=compact,
         )  # fmt: skip
         _check_positive(
             buffer_size=options.buffer_size, flush_interval=options.flush_interval,
@@ -156,7 +158,8 @@ class EventRecorder(TypedHelpers):
             blocks=BlockPolicy(options.block_bytes),
             rotate=options.rotate, sync=options.sync, retry=retry or RetryPolicy(),
             disk=DiskPolicy(options.min_free), recover=_one_of(Recover, options.recover, "recover"),
-            index_keys=tuple(options.index_keys), steps=privacy.steps, redact=privacy.text, on_loss=on_loss,
+            compact=options.compact, index_keys=tuple(options.index_keys), steps=privacy.steps,
+            redact=privacy.text, on_loss=on_loss,
             manifest=privacy.mapping({**about, "metadata": dict(options.metadata)}),
         )  # fmt: skip
         self._session = self._new_session()

@@ -10,6 +10,7 @@ from typing import Any
 from polyrecord.clock import Clock
 from polyrecord.record.blocks import PendingBlock
 from polyrecord.record.buffer import Buffer
+from polyrecord.record.compacting import Compacting
 from polyrecord.record.drain import Drain
 from polyrecord.record.health import Health, HealthState
 from polyrecord.record.identity import Manifest, new_writer_id, session_manifest
@@ -50,6 +51,7 @@ class Session:
         retry: RetryPolicy,
         disk: DiskPolicy,
         recover: Recover,
+        compact: bool,
         index_keys: Iterable[str],
         steps: Callable[[], Steps],
         redact: Callable[[str], str],
@@ -73,7 +75,7 @@ class Session:
         self._writer = Writer(
             self._shards, clock, sync, retry, FreeSpace(root, disk), self._trouble,
             on_written=buffer.release, join_seconds=rotate.join_seconds, on_lost=self._lose,
-            on_end=self._write_end,
+            on_end=self._write_end, compacting=Compacting(root) if compact else None,
         )  # fmt: skip
         self._numbering = Numbering(self._writer.write, blocks, index_keys)
         self._drain = Drain(buffer, self._numbering, self._writer, flush, clock, self._steps, on_loss)

@@ -16,6 +16,7 @@ from typing import TypeAlias
 from polyrecord.clock import Clock
 from polyrecord.record.blocks import PendingBlock
 from polyrecord.record.breaker import Breaker
+from polyrecord.record.compacting import Compacting
 from polyrecord.record.health import HealthState
 from polyrecord.record.outcomes import FlushOutcome, FlushTicket
 from polyrecord.record.policy import RetryPolicy, SyncMode, SyncPolicy
@@ -57,8 +58,12 @@ class Writer:
         on_lost: Callable[[PendingBlock], None],
         on_end: Callable[[], None],
         join_seconds: float | None = None,
+        compacting: Compacting | None = None,
     ) -> None:
-        """`join_seconds`: so often small blocks of open shards are joined; None: never."""
+        """`join_seconds`: so often small blocks of open shards are joined; None: never.
+
+        `compacting` is told of sealed shards.
+        """
         self.errors = 0
         self._faults: dict[str, str] = {}  # what fails at present, and why
         self.given_up = 0  # events that could not be written
@@ -78,6 +83,8 @@ class Writer:
         self._synced_ns = clock.mono_ns()
         self._join_ns = math.inf if join_seconds is None else join_seconds * 1e9
         self._joined_ns = clock.mono_ns()
+        self._compacting = compacting
+        self._sealed = 0  # shards that compacting knows of
         self._restored = 0
         self._queued = 0
         self._taken = 0
@@ -181,6 +188,7 @@ class Writer:
         if self._insist("seal", partial(self._shards.close, clean=whole)) and whole:
             self._insist("manifest", self._on_end)
             self._works_again("sync")  # each seal was one
+        self._tell_sealed(last=True)
         self._shards.abandon()  # what could not be sealed is for the next start: nobody holds it any more
         if self.last_error is not None:
             self._trouble.tell("closed with errors", error=self.last_error, given_up=self.given_up)
@@ -193,6 +201,7 @@ class Writer:
         self._taken += block.charge  # after it: the drain takes an empty backlog for all given back
         if written:
             self._sync_if_due(flushed=False)
+            self._tell_sealed()
             return
         self.given_up += block.index.events
         self._given_up_error = self.last_error
@@ -303,10 +312,22 @@ class Writer:
         self._guard("restore", self._shards.restore)
         self._tell_restored()
         self._guard("seal", partial(self._shards.seal_due, day))
+        self._tell_sealed()
         if self._clock.mono_ns() - self._joined_ns >= self._join_ns:
             self._joined_ns = self._clock.mono_ns()
             self._guard("join", self._shards.join_blocks)
         self._trouble.write()
+
+    def _tell_sealed(self, *, last: bool = False) -> None:
+        """Let compacting know of shards sealed since; that it cannot run is said once, and costs nothing."""
+        compacting, sealed = self._compacting, len(self._shards.sealed)
+        if compacting is None:
+            return
+        if sealed > self._sealed:
+            self._sealed = sealed
+            self._guard("compact", compacting.after_seal)
+        if last:
+            self._guard("compact", compacting.close)
 
     def _tell_restored(self) -> None:
         if self._shards.restored != self._restored:

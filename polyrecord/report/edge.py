@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from polyrecord.report.engine import Row, engine_over
@@ -117,7 +118,9 @@ def break_down(question: Question) -> EdgeReport:
 
 def break_down_by(question: Question, field: str) -> EdgeByGroup:
     """The edge breakdown of the selected events by any field."""
-    answer = edge_of(question.chunks(), field)
+    answer = question.answered(
+        lambda parts, explain: edge_of(parts.chunks(question.selection, explain), field, parts.paths)
+    )
     report = EdgeReport(
         question.window, question.coverage(), answer.groups, answer.strategies, answer.reasons,
         answer.events, answer.unreadable,
@@ -138,9 +141,9 @@ class EdgeAnswer:
     others: int = 0
 
 
-def edge_of(chunks: Iterable[bytes], field: str = BY) -> EdgeAnswer:
-    """The edge breakdown of the decisions among event lines, each ended by a line feed."""
-    with engine_over(chunks) as engine:
+def edge_of(chunks: Iterable[bytes], field: str = BY, paths: Iterable[Path] = ()) -> EdgeAnswer:
+    """The edge breakdown of the decisions among event lines, each ended by a line feed, and in tables."""
+    with engine_over(chunks, paths) as engine:
         lines, unreadable = engine.counts
         found = group_lines(engine, field)
         values = {group.number: group.value for group in found.groups}

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from importlib import resources
+from pathlib import Path
 from typing import Any, TypeAlias
 
 from polyrecord.errors import DataError
+from polyrecord.report.feed import LineFile
+from polyrecord.report.rows import MACROS
 from polyrecord.report.sandbox import open_box
 
 Row: TypeAlias = tuple[Any, ...]
@@ -21,10 +24,14 @@ class Engine:
 
     def ask(self, question: str, **parameters: object) -> list[Row]:
         """The rows that `sql/<question>.sql` gives, its values bound; raises DataError."""
+        return self.run(question, question_text(question), **parameters)
+
+    def run(self, question: str, text: str, **parameters: object) -> list[Row]:
+        """The rows that a text of SQL gives, its values bound; raises DataError."""
         import duckdb
 
         try:
-            rows: list[Row] = self._connection.execute(question_text(question), parameters or None).fetchall()
+            rows: list[Row] = self._connection.execute(text, parameters or None).fetchall()
         except duckdb.InterruptException:
             raise KeyboardInterrupt from None
         except duckdb.Error as error:
@@ -39,17 +46,27 @@ class Engine:
 
 
 @contextmanager
-def engine_over(chunks: Iterable[bytes]) -> Iterator[Engine]:
-    """An engine with a table of these lines, each ended by a line feed.
+def open_engine(paths: Iterable[Path] = ()) -> Iterator[tuple[Engine, LineFile]]:
+    """An engine without any table, which can read these files, and the file that lines come through.
 
-    Once open it can read no file, reach no network and change none of its settings: no line can make it.
+    It can read no other file, reach no network and change none of its settings: no line can make it.
     """
-    with open_box() as box:
+    with open_box(paths, preserve_insertion_order=False) as box:
+        box.connection.execute(MACROS)
+        yield Engine(box.connection), box.lines
+
+
+@contextmanager
+def engine_over(chunks: Iterable[bytes], paths: Iterable[Path] = ()) -> Iterator[Engine]:
+    """An engine with a table of these lines, each ended by a line feed, and of the events in typed tables."""
+    tables = list(paths)
+    with open_engine(tables) as (engine, lines):
         for chunk in chunks:
-            box.lines.add(chunk)
-        engine = Engine(box.connection)
-        engine.ask("lines", path=box.lines.path, longest=box.lines.longest)
-        box.lines.clear()
+            lines.add(chunk)
+        engine.ask("lines", path=lines.path, longest=lines.longest)
+        lines.clear()
+        for path in tables:
+            engine.ask("lines_of_table", path=str(path))
         yield engine
 
 

@@ -10,11 +10,14 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
-_LEAST_OBJECT = 16 << 20  # DuckDB's own default
+_LEAST_OBJECT = 1 << 20  # the engine gives each of its threads twice this at a time
 
 
 class LineFile:
-    """A file to be filled with chunks of whole lines, read, and filled again."""
+    """A file to be filled with chunks of whole lines, ended, read, and begun again.
+
+    What is begun again keeps its memory: to get it back from the system would cost more than to fill it.
+    """
 
     __slots__ = ("_descriptor", "longest", "path", "size")
 
@@ -33,6 +36,18 @@ class LineFile:
             view = view[written:]
         if len(chunk) > self.longest:
             self.longest = max(self.longest, *map(len, chunk.split(b"\n")))
+
+    def text(self) -> bytes:
+        """All that was added since it was begun."""
+        return os.pread(self._descriptor, self.size, 0)
+
+    def end(self) -> None:
+        """No more lines follow: whoever reads it now finds those that were added since it was begun."""
+        os.ftruncate(self._descriptor, self.size)
+
+    def begin(self) -> None:
+        """Begin again with the next line."""
+        self.size = 0
 
     def clear(self) -> None:
         """Empty it: whoever reads it now finds nothing."""
@@ -68,7 +83,7 @@ def _create() -> tuple[int, str]:
 
 def mended(chunk: bytes) -> bytes:
     """The chunk with half surrogate pairs as `?`: JSON allows them, DuckDB would refuse the whole line."""
-    if b"\\u" not in chunk or _SURROGATE.search(chunk) is None:
+    if b"\\" not in chunk or b"\\u" not in chunk or _SURROGATE.search(chunk) is None:
         return chunk
     return b"".join(_mended_line(line) for line in chunk.splitlines(keepends=True))
 

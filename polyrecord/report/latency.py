@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
 
 from polyrecord.events.stages import DEFAULT_STAGES, END_TO_END
-from polyrecord.report.engine import Engine, Row, engine_over
-from polyrecord.report.grouping import group_lines
+from polyrecord.read.explain import Explain
+from polyrecord.report.cached import Parts, Tabled
+from polyrecord.report.engine import engine_over, open_engine
+from polyrecord.report.grouping import Group, Groups, group_lines
+from polyrecord.report.measured import CannotBeColumns, TypedLines
 from polyrecord.report.question import Coverage, Question, Window
+from polyrecord.report.spread import Rows, Spread, rows_of_lines, rows_of_tables, spreads
 from polyrecord.report.stages import declared_stages
 
-WORST = 3
+EXACT: Final = "exact"
 _DIGITS = 9  # of a millisecond: a femtosecond; what is beyond is noise of binary arithmetic
 
 
@@ -41,13 +46,19 @@ class StageLatency:
 
 @dataclass(frozen=True, slots=True)
 class LatencySummary:
-    """The latency of every stage that occurs in the window; `unreadable` lines are in no count."""
+    """The latency of every stage that occurs in the window; `unreadable` lines are in no count.
+
+    `method` says how percentiles were found: `exact`, or `histogram`, then off by `error` of their value at
+    most.
+    """
 
     window: Window
     coverage: Coverage
     stages: tuple[StageLatency, ...]
     events: int
     unreadable: int
+    method: str = EXACT
+    error: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +75,7 @@ class LatencyByGroup:
     """The latency of every stage for each value of a field, in the order of the values.
 
     `left_out` events are in groups beyond the thousand largest; `by_trace` says that other events of the same
-    traces have the field, not the latency events.
+    traces have the field, not the latency events. `method` and `error` are those of LatencySummary.
     """
 
     window: Window
@@ -75,47 +86,65 @@ class LatencyByGroup:
     events: int
     unreadable: int
     left_out: int
+    method: str = EXACT
+    error: float | None = None
 
 
-def summarize_by(question: Question, field: str) -> LatencyByGroup:
-    """The latency summary of the selected events, group by group."""
+def summarize_by(question: Question, field: str, *, exact: bool = False) -> LatencyByGroup:
+    """The latency summary of the selected events, group by group; `exact` keeps it from using roll-ups."""
+    from polyrecord.report.rollups import groups_of
+
+    rolled = None if exact else groups_of(question, field)
+    return _summarize_by(question, field) if rolled is None else rolled
+
+
+def _summarize_by(question: Question, field: str) -> LatencyByGroup:
     declared = declared_stages(question.source, question.selection)
-    with engine_over(question.chunks()) as engine:
-        events, unreadable = engine.counts
-        names = in_order([name for (name,) in engine.ask("stages")], declared)
-        groups = group_lines(engine, field, question)
-        measured = _measured(engine, names)
-        rows = tuple(
-            LatencyGroup(
-                group.value,
-                group.events,
-                tuple(_of_group(names, measured.get(group.number, {}), group.events)),
-            )
-            for group in groups.groups
-        )
+
+    def answer(parts: Parts, explain: Explain) -> tuple[Groups, tuple[LatencyGroup, ...], int, int]:
+        asked = replace(question, explain=explain)
+        with engine_over(parts.chunks(question.selection, explain), parts.paths) as engine:
+            names = in_order([name for (name,) in engine.ask("stages")], declared)
+            groups = group_lines(engine, field, asked)
+            measured = spreads(engine, [rows_of_lines(names)], names)
+            rows = tuple(_group(each, names, measured.get(each.number, {})) for each in groups.groups)
+            return groups, rows, *engine.counts
+
+    groups, rows, events, unreadable = question.answered(answer)
     return LatencyByGroup(
-        question.window,
-        question.coverage(),
-        field,
-        groups.by_trace,
-        rows,
-        events,
-        unreadable,
+        question.window, question.coverage(), field, groups.by_trace, rows, events, unreadable,
         groups.left_out,
-    )
+    )  # fmt: skip
 
 
-def _of_group(names: list[str], measured: Mapping[int, Row], events: int) -> Iterable[StageLatency]:
+def _group(group: Group, names: Sequence[str], measured: Mapping[str, Spread]) -> LatencyGroup:
     """The stages that were measured in a group."""
-    for place, name in enumerate(names):
-        if place in measured:
-            yield _stage(name, measured[place], events)
+    stages = (_stage(name, measured[name], group.events) for name in names if name in measured)
+    return LatencyGroup(group.value, group.events, tuple(stages))
 
 
-def summarize(question: Question) -> LatencySummary:
-    """The latency summary of the selected events."""
+def summarize(question: Question, *, exact: bool = False) -> LatencySummary:
+    """The latency summary of the selected events; `exact` keeps it from using roll-ups."""
+    from polyrecord.report.rollups import summary_of
+
+    rolled = None if exact else summary_of(question)
+    return _summarize(question) if rolled is None else rolled
+
+
+def _summarize(question: Question) -> LatencySummary:
     declared = declared_stages(question.source, question.selection)
-    events, unreadable, stages = latency_of(question.chunks(), declared)
+
+    def answer(parts: Parts, explain: Explain) -> tuple[int, int, tuple[StageLatency, ...]]:
+        first = Explain(strict=explain.strict)
+        try:
+            given = _of_columns(parts.tabled, parts.chunks(question.selection, first), declared)
+        except CannotBeColumns:
+            first = Explain(strict=explain.strict)
+            given = _of_lines(parts.paths, parts.chunks(question.selection, first), declared)
+        explain.absorb(first)
+        return given
+
+    events, unreadable, stages = question.answered(answer)
     return LatencySummary(question.window, question.coverage(), stages, events, unreadable)
 
 
@@ -123,10 +152,38 @@ def latency_of(
     chunks: Iterable[bytes], declared: Sequence[str] = DEFAULT_STAGES
 ) -> tuple[int, int, tuple[StageLatency, ...]]:
     """Events, unreadable lines, and each stage that occurs: declared ones first, the end to end last."""
-    with engine_over(chunks) as engine:
+    held = list(chunks)
+    try:
+        return _of_columns((), held, declared)
+    except CannotBeColumns:
+        return _of_lines((), held, declared)
+
+
+def _of_columns(
+    tabled: Sequence[Tabled], chunks: Iterable[bytes], declared: Sequence[str]
+) -> tuple[int, int, tuple[StageLatency, ...]]:
+    """The fast way: nothing but the stages is read. Raises CannotBeColumns."""
+    tables = [(path, table) for each in tabled for path, table in each.tables.values()]
+    known = {name for _, table in tables for name in table.stages}
+    with open_engine(path for path, _ in tables) as (engine, file):
+        lines = TypedLines(engine, file, in_order(known, declared) or declared)
+        lines.load(chunks)
+        names = in_order(known | lines.stages, declared)
+        rows = [Rows(f"{table} where ts is not null", columns) for table, columns in lines.pieces]
+        measured = spreads(engine, [*rows_of_tables(tabled), *rows], names)
+        events = lines.events + sum(table.rows for _, table in tables)
+        return events, lines.unreadable, tuple(_stages(names, measured, events))
+
+
+def _of_lines(
+    paths: Sequence[Path], chunks: Iterable[bytes], declared: Sequence[str]
+) -> tuple[int, int, tuple[StageLatency, ...]]:
+    """The way that takes any number of stages of any names."""
+    with engine_over(chunks, paths) as engine:
         events, unreadable = engine.counts
         names = in_order([name for (name,) in engine.ask("stages")], declared)
-        return events, unreadable, tuple(_stages(engine, names, events))
+        measured = spreads(engine, [rows_of_lines(names)], names)
+        return events, unreadable, tuple(_stages(names, measured, events))
 
 
 def in_order(found: Iterable[str], declared: Sequence[str]) -> list[str]:
@@ -135,32 +192,24 @@ def in_order(found: Iterable[str], declared: Sequence[str]) -> list[str]:
     return sorted(found, key=lambda name: (name == END_TO_END, rank.get(name, len(rank)), name))
 
 
-def _stages(engine: Engine, names: list[str], events: int) -> Iterable[StageLatency]:
-    measured = _measured(engine, names).get(0, {})
-    for place, name in enumerate(names):
-        yield _stage(name, measured.get(place, _NOT_MEASURED), events)
+def _stages(
+    names: Iterable[str], measured: Mapping[int, Mapping[str, Spread]], events: int
+) -> Iterable[StageLatency]:
+    everything = measured.get(0, {})
+    for name in names:
+        yield _stage(name, everything.get(name, _NOT_MEASURED), events)
 
 
-def _measured(engine: Engine, names: list[str]) -> Mapping[int, Mapping[int, Row]]:
-    """What was measured, by group and by the stage's place among the names."""
-    found: dict[int, dict[int, Row]] = {}
-    if names:
-        rows = engine.ask("latency", pointers=[_pointer(name) for name in names], worst=WORST)
-        for group, place, *row in rows:
-            found.setdefault(group, {})[place] = tuple(row)
-    return found
+_NOT_MEASURED: Final = Spread(0, 0, None, None, None, None)
 
 
-_NOT_MEASURED: Final = (0, 0, None, None, None, None, None)
-
-
-def _stage(name: str, row: Sequence[Any], events: int) -> StageLatency:
-    count, negative, least, mean, most, quantiles, traces = row
-    low, middle, high = map(_rounded, (least, mean, most))
-    p50, p95, p99, p99_9 = map(_rounded, quantiles or (None,) * 4)
+def _stage(name: str, of: Spread, events: int) -> StageLatency:
+    low, middle, high = map(_rounded, (of.least, of.mean, of.most))
+    p50, p95, p99, p99_9 = map(_rounded, of.quantiles or (None,) * 4)
+    missing = events - of.measured - of.negative
     return StageLatency(
-        name, count, events - count - negative, negative, low, middle, high, p50, p95, p99, p99_9,
-        tuple(dict.fromkeys(traces or ())),
+        name, of.measured, missing, of.negative, low, middle, high, p50, p95, p99, p99_9,
+        tuple(dict.fromkeys(of.traces)),
     )  # fmt: skip
 
 
@@ -168,8 +217,3 @@ def _rounded(value: float | None) -> float | None:
     if value is None or not math.isfinite(value):  # an average may overflow
         return None
     return round(value, _DIGITS) + 0.0  # no -0.0
-
-
-def _pointer(name: str) -> str:
-    """RFC 6901: a name with a slash in it is one member all the same."""
-    return "/" + name.replace("~", "~0").replace("/", "~1")

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 from polyrecord.read import coverage as read_coverage
-from polyrecord.read.blocks import chunks
 from polyrecord.read.coverage import Sampled, StreamCoverage
 from polyrecord.read.explain import Explain
 from polyrecord.read.selection import Selection
 from polyrecord.read.source import Source
+from polyrecord.report.cached import Parts, Used, answered
 from polyrecord.times import format_ts
 
+T = TypeVar("T")
 _SEEN_ONCE = ("torn_bytes", "padding_bytes", "plain_members")
 
 
@@ -58,11 +60,12 @@ class Coverage:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One reading of a source; `explain` gathers what it cost and met."""
+    """One reading of a source; `explain` gathers what it cost and met, `used` what it was had from."""
 
     source: Source
     selection: Selection = field(default_factory=Selection)
     explain: Explain = field(default_factory=Explain)
+    used: Used = field(default_factory=Used)
 
     @property
     def window(self) -> Window:
@@ -70,9 +73,9 @@ class Question:
         since, until = self.selection.since_ns, self.selection.until_ns
         return Window(_text(since), _text(until))
 
-    def chunks(self) -> Iterator[bytes]:
-        """The selected lines, a block at a time."""
-        return chunks(self.source, self.selection, self.explain)
+    def answered(self, answer: Callable[[Parts, Explain], T]) -> T:
+        """What `answer` makes of the question's shards, from tables and lines; raises DataError."""
+        return answered(self.source, self.selection, self.explain, self.used, answer)
 
     def coverage(self) -> Coverage:
         """How complete the streams asked about are in this window."""

@@ -10,6 +10,7 @@ from polyrecord.errors import UsageError
 from polyrecord.read.explain import Explain
 from polyrecord.read.selection import Selection
 from polyrecord.read.source import Source
+from polyrecord.report.cached import table_paths
 from polyrecord.report.patience import Patience
 from polyrecord.report.rows import MACROS, Column, Rows, as_texts, as_values
 from polyrecord.report.sandbox import open_box
@@ -113,7 +114,7 @@ class Session:
 @contextmanager
 def open_session(source: Source, selection: Selection, explain: Explain) -> Iterator[Session]:
     """A session over what is selected of a source; nothing is read before the first question."""
-    with open_box() as box:
+    with open_box(table_paths(source, selection)) as box:
         views = Views(box.connection, box.lines, source, selection, explain)
         box.connection.execute(MACROS)
         patience = Patience(box.connection)

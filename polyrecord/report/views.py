@@ -10,12 +10,13 @@ from polyrecord.events.names import EventType
 from polyrecord.read.explain import Explain
 from polyrecord.read.selection import Selection
 from polyrecord.read.source import Source
+from polyrecord.report.cached import Used, parts_of
 from polyrecord.report.columns import ENVELOPE, MOST_FIELDS, Column, columns_of
 from polyrecord.report.feed import LineFile
 from polyrecord.report.info import describe
 from polyrecord.report.question import Question
-from polyrecord.report.quoting import can_be_named, distinct_names, identifier, literal, literals, pointer
-from polyrecord.report.tables import Portion, Tables, parts_of
+from polyrecord.report.quoting import can_be_named, distinct_names, identifier, literal, literals
+from polyrecord.report.tables import Portion, Tables, shard_parts
 
 EVENTS: Final = "events"
 _CATALOGUE: Final = tuple(member.value for member in EventType)
@@ -27,7 +28,8 @@ class Views:
     """The views of a connection. What a query names is loaded when it is asked for the first time.
 
     `unfit` counts the values that a column cannot hold exactly, by `view.column`: it is null there, and
-    `data` has them as they were recorded. `unreadable` are lines that are no events.
+    `data` has them as they were recorded. `unreadable` are lines that are no events. `used` says what the
+    events were had from.
     """
 
     def __init__(
@@ -51,6 +53,7 @@ class Views:
         self.unfit: dict[str, int] = {}
         self.unreadable = 0
         self.loaded = 0
+        self.used = Used()
 
     def need(self, names: Iterable[str]) -> None:
         """Make the views of these names, as far as there are such events.
@@ -119,7 +122,8 @@ class Views:
         return portion
 
     def _load_unordered(self, tables: Tables, selection: Selection) -> Portion:
-        return tables.load(parts_of(self._source, selection, self._explain))
+        parts = parts_of(self._source, selection, self._explain, self.used)
+        return tables.load(shard_parts(parts, selection, self._explain, self.used))
 
     def _portion_of(self, event_type: str) -> Portion | None:
         return self._portions.get(event_type) or self._whole
@@ -152,13 +156,8 @@ class Views:
 
     def _fields(self, event_type: str, portion: Portion) -> dict[str, frozenset[str]]:
         """The fields that occur in a type's data and their JSON types."""
-        given = {"portion": portion.number, "event_type": event_type}
-        names = [name for (name,) in self._tables.ask("fields", **given)]
-        unknown = _unknown(event_type, names)
-        if not unknown:
-            return {}
-        rows = self._tables.ask("kinds", names=unknown, pointers=[pointer(name) for name in unknown], **given)
-        return {name: frozenset(kinds) for name, kinds in rows}
+        unknown = _unknown(event_type, self._tables.fields(portion, event_type))
+        return self._tables.kinds(portion, event_type, unknown)
 
     def _count_unfit(self, view: str, event_type: str, portion: Portion, columns: list[Column]) -> None:
         checked = [(column.name, unfit) for column in columns if (unfit := column.unfit) is not None]

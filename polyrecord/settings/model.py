@@ -65,6 +65,9 @@ class RecorderSection(_Section):
     hash_keys: Names = Field(
         default=(), description="fields whose values become keyed hashes, as account (POLYRECORD_HASH_KEY)"
     )
+    compact: bool = Field(
+        default=False, description="make typed tables of what was sealed, by a process in the background"
+    )
     check: bool = Field(
         default=False, alias="validate", description="raise for events that break their schema"
     )

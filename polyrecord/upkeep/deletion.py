@@ -15,6 +15,7 @@ from polyrecord.format.layout import PRUNED
 from polyrecord.record.files import make_directory, remove_if_empty, sync_directory, write_all
 from polyrecord.record.identity import new_writer_id
 from polyrecord.times import format_ts
+from polyrecord.upkeep.compact_files import remove_derived
 from polyrecord.upkeep.retention import Facts
 
 _FLAGS: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
@@ -66,5 +67,6 @@ def delete_shard(root: Path, shard: Facts) -> bool:
         place.unlink()
     except FileNotFoundError:
         return False
+    remove_derived(place)
     remove_if_empty(place.parent)
     return True

@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from polyrecord.errors import ArchiveMissing
 from polyrecord.format.layout import (
+    DERIVED_DIR,
     MANIFESTS,
     OPEN_DIR,
     PRUNED,
@@ -99,7 +100,7 @@ class _Walk:
             name = parse_shard_path(place)
             if name is not None and entry.is_file(follow_symlinks=False):
                 self._shard(name, entry)
-            elif not (entry.name == OPEN_DIR and entry.is_dir(follow_symlinks=False)):
+            elif not (entry.name in (OPEN_DIR, DERIVED_DIR) and entry.is_dir(follow_symlinks=False)):
                 self._odd(place, entry)
 
     def _shard(self, name: ShardName, entry: os.DirEntry[str]) -> None:

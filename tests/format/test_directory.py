@@ -253,3 +253,26 @@ def test_a_directory_of_any_bytes_raises_only_bad_header(data: bytes, numbers: l
         list(directory.records())
         directory.blocks_with_trace_range(0, 2**32 - 1)
         directory.blocks_with_value(0)
+
+
+def test_a_directory_of_many_keys_is_made_in_steps_between_which_others_run() -> None:
+    """One sort of all keys would hold the interpreter for half a second at the end of a day."""
+    builder, breaths = DirectoryBuilder(), 0
+
+    def breathe() -> None:
+        nonlocal breaths
+        breaths += 1
+
+    keys = [sorted(random.Random(number).sample(range(1 << 32), 700)) for number in range(60)]
+    for number, trace_keys in enumerate(keys):
+        head = header(number, trace_keys=array("I", trace_keys), member_length=2_000_000)
+        builder.add(number * 2_000_000, head, 0)
+    members = builder.ending(clean=True, breathe=breathe)
+    assert breaths >= 42_000 // 4096 + 256
+    _, directory, _ = opened(members)
+    for number in (0, 17, 59):
+        assert number in directory.blocks_with_trace_range(keys[number][5], keys[number][5])
+    entries = sorted((key, number) for number, own in enumerate(keys) for key in own)
+    assert members == builder.ending(clean=True)
+    low, high = entries[1000][0], entries[1100][0]
+    assert directory.blocks_with_trace_range(low, high) == {number for _, number in entries[1000:1101]}

@@ -35,8 +35,8 @@ def test_a_question_begins_with_what_it_asks_and_is_lower_case(name: str) -> Non
 def test_there_is_a_question_for_every_file() -> None:
     assert QUESTIONS == [
         "counts.sql", "edge.sql", "group_assign.sql", "group_known.sql", "group_lines.sql",
-        "group_traces.sql", "group_values.sql", "groups.sql", "latency.sql", "lines.sql", "reasons.sql",
-        "stages.sql",
+        "group_traces.sql", "group_values.sql", "groups.sql", "lines.sql", "lines_of_table.sql",
+        "reasons.sql", "stages.sql",
     ]  # fmt: skip
 
 
@@ -69,8 +69,8 @@ def test_what_does_not_fit_into_memory_goes_into_a_directory_of_its_own() -> Non
 
 
 def test_what_the_engine_refuses_is_a_data_error_with_the_question() -> None:
-    with engine_over([]) as engine, pytest.raises(DataError, match="latency cannot be answered"):
-        engine.ask("latency", pointers=["/a_ms"])
+    with engine_over([]) as engine, pytest.raises(DataError, match="lines_of_table cannot be answered"):
+        engine.ask("lines_of_table", path="/etc/hostname")
 
 
 def test_an_interrupted_question_is_an_interrupt() -> None:

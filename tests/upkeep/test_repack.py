@@ -282,7 +282,7 @@ class _Forgetful(OpenFiles):
 def test_a_replay_that_opens_the_new_file_finds_its_lines(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int
 ) -> None:
-    monkeypatch.setattr("polyrecord.read.replay.OpenFiles", _Forgetful)
+    monkeypatch.setattr("polyrecord.read.fetch.OpenFiles", _Forgetful)
     expected = slow_bot(tmp_path).read()
     for selection in (Selection(), Selection(types=frozenset({"book"}))):
         explain = Explain()

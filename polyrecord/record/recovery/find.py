@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import os
 import re
-import socket
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -86,7 +85,7 @@ def _state(root: Path, writer: str, names: list[ShardName]) -> State:
         return State.IMPORT
     if manifest is None:
         return State.NO_MANIFEST
-    if manifest.get("host") != socket.gethostname():
+    if manifest.get("host") != os.uname().nodename:
         return State.OTHER_HOST
     if manifest.get("boot_id") != boot_id():
         return State.OTHER_BOOT

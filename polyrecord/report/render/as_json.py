@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from polyrecord.report.edge import EdgeReport
-from polyrecord.report.info import ArchiveInfo
-from polyrecord.report.latency import LatencySummary
-from polyrecord.report.trace import TraceEvent, TraceReport
+if TYPE_CHECKING:
+    from polyrecord.report.edge import EdgeReport
+    from polyrecord.report.info import ArchiveInfo
+    from polyrecord.report.latency import LatencyByGroup, LatencySummary
+    from polyrecord.report.trace import TraceReport
 
 
-def to_json(answer: LatencySummary | EdgeReport | TraceReport | ArchiveInfo) -> bytes:
+def to_json(answer: LatencySummary | LatencyByGroup | EdgeReport | TraceReport | ArchiveInfo) -> bytes:
     """One JSON object, indented, with a line feed at its end."""
     return orjson.dumps(
         answer,
@@ -22,10 +23,10 @@ def to_json(answer: LatencySummary | EdgeReport | TraceReport | ArchiveInfo) -> 
     )
 
 
-def _plain(value: object) -> Any:
+def _plain(value: Any) -> Any:
     if isinstance(value, Decimal):
         return format(value, "f")
-    if isinstance(value, TraceEvent):
+    if type(value).__name__ == "TraceEvent":  # by name: no answer needs the modules of all others
         return _recorded(value.line)
     # slots leave no __dict__, and dataclasses.asdict would copy every event
     names = getattr(value, "__dataclass_fields__", None)

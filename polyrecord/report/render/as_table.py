@@ -101,6 +101,7 @@ def _latency(answer: LatencySummary, width: int) -> Iterable[RenderableType]:
         return
     columns = ["stage", "count", "min", "avg", "p50", "p95", "p99", "p99.9", "max"]
     yield grid(width, columns, map(_stage_row, answer.stages))
+    yield from told_method(answer.error)
     uncounted = [row for row in answer.stages if row.missing or row.negative]
     if uncounted:
         yield heading("\nnot counted")
@@ -112,6 +113,12 @@ def _latency(answer: LatencySummary, width: int) -> Iterable[RenderableType]:
             (_stage_name(row.stage), words.shown(trace)) for row in answer.stages for trace in row.exemplars
         )
         yield grid(width, ["stage", "trace"], _once(traced), texts=(0, 1))
+
+
+def told_method(error: float | None) -> Iterable[RenderableType]:
+    """How far off percentiles may be that come from histograms."""
+    if error is not None:
+        yield f"percentiles from histograms: at most {error:.2%} off; --exact has them from the values"
 
 
 def _once(rows: Iterable[tuple[str, str]]) -> Iterable[tuple[str, str]]:

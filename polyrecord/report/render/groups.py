@@ -13,7 +13,7 @@ from polyrecord.report.edge import EdgeByGroup
 from polyrecord.report.latency import LatencyByGroup, StageLatency
 from polyrecord.report.render import words
 from polyrecord.report.render.as_csv import table_of, to_csv
-from polyrecord.report.render.as_table import edge_parts, grid, heading, more, parts, top
+from polyrecord.report.render.as_table import edge_parts, grid, heading, more, parts, told_method, top
 
 _MOST_ROWS = 400
 
@@ -49,6 +49,7 @@ def _latency(answer: LatencyByGroup, width: int) -> Iterable[RenderableType]:
     columns = [words.shown(answer.by), "stage", "count", "avg", "p50", "p95", "p99", "max"]
     yield grid(width, columns, rows[:_MOST_ROWS], texts=(0, 1))
     yield from more(len(rows) - _MOST_ROWS, "rows")
+    yield from told_method(answer.error)
 
 
 @parts.register
