@@ -157,11 +157,15 @@ class _KeyTable:
 
     def pack(self, breathe: Callable[[], object], *, wide: bool) -> bytes:
         keys, numbers = array("I"), array("I" if wide else "H")
+        since = 0
         for bucket in self._buckets(breathe):
             bucket.sort()  # by key, then by block
             keys.extend([entry >> 32 for entry in bucket])
             numbers.extend([entry & 0xFFFFFFFF for entry in bucket])
-            breathe()
+            since += len(bucket)
+            if since >= _AT_ONCE:
+                since = 0
+                breathe()
         if sys.byteorder == "big":  # pragma: no cover
             numbers.byteswap()
         return pack_words(keys) + numbers.tobytes()
@@ -173,7 +177,8 @@ class _KeyTable:
             some = slice(start, start + _AT_ONCE)
             for key, block in zip(self._keys[some], self._blocks[some], strict=True):
                 buckets[key >> 24].append(key << 32 | block)
-            breathe()
+            if start:
+                breathe()
         return buckets
 
 

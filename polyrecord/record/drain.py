@@ -289,9 +289,9 @@ class Drain:
     def _tick_if_due(self) -> None:
         now = self._clock.mono_ns()
         if now - self._ticked_ns >= _TICK_NS:
-            self._ticked_ns = now
             # wall(), not stamp(): events that wait in the buffer are older and must keep their times.
             self._writer.order(Tick(self._timeline.wall(now) // DAY_NS))
+            self._ticked_ns = now
         if not self._numbering.pending and not self._writer.backlog:
             self._buffer.settle()
 

@@ -259,7 +259,8 @@ def test_input_waits_in_the_pipe_while_the_disk_is_full(start: Start, root: Path
     descriptor = process.stdin.fileno()
     fcntl.fcntl(descriptor, fcntl.F_SETFL, os.O_NONBLOCK)
     piece, sent, refused_since = b"note\t" + b'"%b"\n' % (b"x" * 8_000), 0, time.monotonic()
-    while time.monotonic() - refused_since < 0.5:
+    deadline = refused_since + 60  # until it reads at all, a refusal says only that it is still starting
+    while time.monotonic() < deadline and (sent <= 8 << 20 or time.monotonic() - refused_since < 0.5):
         try:
             sent += os.write(descriptor, piece * 8)
             refused_since = time.monotonic()

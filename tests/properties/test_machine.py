@@ -140,9 +140,9 @@ class Recording(RuleBasedStateMachine):
     def let_time_pass(self, seconds: float) -> None:
         self._clock.advance(seconds)
         if self._recorder is not None and self._recorder.stats().recorded:
-            drain = self._recorder._session._drain
-            while self._clock.mono - drain._ticked_ns >= SECOND:  # what time asks for is ordered then
-                time.sleep(0.001)
+            session = self._recorder._session
+            while self._clock.mono - session._drain._ticked_ns >= SECOND or session._writer._ticking:
+                time.sleep(0.001)  # else what time asks for is done while the files are looked at
 
     @precondition(lambda self: self._recorder is not None)
     @rule()
@@ -172,6 +172,7 @@ class Recording(RuleBasedStateMachine):
     @rule()
     def recover(self) -> None:
         """Seal what crashed writers left open; the one that lives is not touched."""
+        self._settle()
         mine = self._recorder.writer if self._recorder is not None else None
         for found in recover_dead(self._root, skip=mine):
             assert self._writers[found.writer].crashed
@@ -182,10 +183,16 @@ class Recording(RuleBasedStateMachine):
     @rule(shards=st.integers(1, 4), stream=st.sampled_from(["data/events", "data/books", "*"]))
     def prune(self, shards: int, stream: str) -> None:
         """Keep the last shards of a stream; what went is in the ledger, and coverage knows."""
+        self._settle()
         if not shard_files(self._root):
             return
         prune(self._root, Retention({stream: Policy(max_shards=shards)}), self._clock.wall_ns())
         self._checked = False
+
+    def _settle(self) -> None:
+        """Nothing is on its way to the disk: the files may be looked at, in the midst of a session too."""
+        if self._recorder is not None:
+            self.flush()
 
     def _tear(self, before: dict[str, int], cut: int, torn: str) -> None:
         grown = [
