@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from polyrecord.read.archive import ShardInfo
@@ -151,8 +151,8 @@ def _row(info: ShardInfo, index: ShardIndex, plain: Tally | None) -> ShardRow:
         plain=index.plain is not None,
         blocks=len(records),
         events=sum(record[_EVENTS] for record in records) + lines.events,
-        first_ts=min((*first, *(format_ts(record[_MIN_TS]) for record in records)), default=None),
-        last_ts=max((*last, *(format_ts(record[_MAX_TS]) for record in records)), default=None),
+        first_ts=min((*first, *_text(min, [record[_MIN_TS] for record in records])), default=None),
+        last_ts=max((*last, *_text(max, [record[_MAX_TS] for record in records])), default=None),
         first_seq=min((record[_FIRST_SEQ] for record in records), default=None),
         last_seq=max((record[_LAST_SEQ] for record in records), default=None),
         bytes=index.size,
@@ -200,3 +200,8 @@ def _stream(stream: str, rows: list[ShardRow], whole: StreamCoverage) -> StreamR
         ratio=_ratio(content, sum(row.bytes for row in rows if not row.plain)),
         types=dict(sorted(types.items())),
     )
+
+
+def _text(pick: Callable[[list[int]], int], times: list[int]) -> list[str]:
+    """The first or the last of several times as text: one call, for a text costs 4 us."""
+    return [format_ts(pick(times))] if times else []

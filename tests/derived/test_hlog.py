@@ -12,16 +12,14 @@ from typing import TypeAlias
 
 import numpy as np
 import pytest
-import typer
 from hdrh.histogram import HdrHistogram
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polyrecord.cli.export_ import export_app
+from polyrecord.cli.app import main
 from polyrecord.derived.buckets import DIGITS, HIGHEST_NS, INDEXES, LOWEST_NS, index_of
 from polyrecord.derived.hlog import Interval, encode, log_lines, tag_of
 from polyrecord.derived.rollup import FEW_IN_A_MINUTE, rolled_up
-from polyrecord.errors import UsageError
 from tests.derived.roll_archive import DAY, FIRST, HOUR, MINUTE, STAGES, Latencies, Latency, some_latencies
 
 Log: TypeAlias = list[tuple[str, float, float, dict[int, int]]]  # tag, from, to in s, counts
@@ -111,9 +109,7 @@ def export(days: Latencies, tmp_path: Path) -> Export:
 
     def run(*arguments: str) -> Log:
         out = tmp_path / "out.hlog"
-        command = typer.main.get_command(export_app)
-        words = ["hlog", "--root", str(days.root), "-o", str(out), *arguments]
-        command.main(words, prog_name="polyrecord export", standalone_mode=False)
+        main(["export", "hlog", "--root", str(days.root), "-o", str(out), *arguments])
         return read(out)
 
     return run
@@ -195,6 +191,11 @@ def test_conditions_and_damaged_roll_ups_are_answered_from_lines(days: Latencies
         path.write_bytes(whole)
 
 
-def test_an_unknown_interval_is_refused(export: Export) -> None:
-    with pytest.raises(UsageError, match="not an interval"):
-        export("--interval", "fortnight")
+def test_an_unknown_interval_is_refused(days: Latencies, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["export", "hlog", "--root", str(days.root), "--interval", "fortnight"]) == 2
+    assert "not an interval: 'fortnight'" in capsys.readouterr().err
+
+
+def test_an_unknown_format_is_refused(days: Latencies, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["export", "parquet", "--root", str(days.root)]) == 2
+    assert "not a format to export: 'parquet'" in capsys.readouterr().err
