@@ -79,8 +79,8 @@ class Buffer:
     """Events in the order they were recorded, at most `limit` bytes of them, counted until they are written.
 
     `room` is the bytes still free. Callers take from it without a lock: between the load and the store of
-    `room` CPython does not switch threads. Where it may (free-threaded builds) a lost update makes the bound
-    a few events soft, and the drift ends whenever nothing is pending. Before `open` and after `close` there
+    `room` CPython does not switch threads. Where it may (free-threaded builds, which are not supported) an
+    update is lost, of a whole block at worst, until nothing is pending. Before `open` and after `close` there
     is no room, so the hot path has one test for full, not started and closed.
 
     `items` is where callers append. With the priority policy the events that survived while others gave way
