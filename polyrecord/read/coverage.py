@@ -212,11 +212,11 @@ class _Ledger:
 
         def others() -> Iterator[Piece]:
             outside = (info for info in shards if info not in inside)
-            return chain.from_iterable(blocks_of(info, self._beside()) for info in outside)
+            return chain.from_iterable(blocks_of(info, self._window, self._beside()) for info in outside)
 
         if not is_unbounded(window):
             begins = self._first_is_inside(inside)
-        blocks = chain.from_iterable(blocks_of(info, self._explain) for info in inside)
+        blocks = chain.from_iterable(blocks_of(info, self._window, self._explain) for info in inside)
         deleted = (piece_of_pruned(shard) for shard in gone if shard.last_ordinal)
         return weave(chain(blocks, deleted), others, window, begins=begins, end=end)
 
@@ -231,7 +231,7 @@ class _Ledger:
     def _first_is_inside(self, inside: list[ShardInfo]) -> bool:
         """Whether the very first block of a stream is in the window."""
         first = next((info for info in inside if info.name.number == 1), None)
-        piece = None if first is None else next(blocks_of(first, self._beside()), None)
+        piece = None if first is None else next(blocks_of(first, self._window, self._beside()), None)
         return piece is not None and touches(self._window, piece.min_ts, piece.max_ts)
 
     def _torn(self, place: _Place) -> int:

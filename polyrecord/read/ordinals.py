@@ -124,11 +124,15 @@ def whole_of(info: ShardInfo) -> Piece | None:
     except OSError:
         return None
     if footer is not None:
-        first, last = footer.first_ordinal, footer.last_ordinal
-        return Piece(first, last, footer.events, footer.min_ts, footer.max_ts, footer.lost)
+        return _whole(footer)
     index = open_shard(info, Explain())
     pieces = [] if index is None else [piece_of(record) for record in index.records()]
     return joined(pieces) if pieces else None
+
+
+def _whole(footer: Footer) -> Piece:
+    first, last = footer.first_ordinal, footer.last_ordinal
+    return Piece(first, last, footer.events, footer.min_ts, footer.max_ts, footer.lost)
 
 
 def joined(pieces: list[Piece]) -> Piece:
@@ -240,11 +244,24 @@ def _within(piece: Piece, account: Account) -> int:
     return min(max(overlap, 0), piece.events)
 
 
-def blocks_of(info: ShardInfo, explain: Explain) -> Iterator[Piece]:
-    """The blocks of a shard as pieces; none, and a finding, where it cannot be read."""
+def blocks_of(info: ShardInfo, window: Selection, explain: Explain) -> Iterator[Piece]:
+    """The blocks of a shard as pieces, or all as one where that comes to the same: the shard lies within the
+    window and misses nothing. None, and a finding, where it cannot be read."""
     index = open_shard(info, explain)
-    if index is not None:
+    if index is None:
+        return
+    whole = None if index.footer is None else _whole(index.footer)
+    if whole is not None and not whole.missing and _holds(window, whole):
+        yield whole
+    else:
         yield from map(piece_of, index.records())
+
+
+def _holds(window: Selection, piece: Piece) -> bool:
+    """Whether all of a piece is in the window."""
+    if piece.min_ts < window.lowest_ns:
+        return False
+    return window.until_ns is None or piece.max_ts < window.highest_ns
 
 
 def in_order(
@@ -260,7 +277,7 @@ def in_order(
             if gone[number].last_ordinal:
                 yield piece_of_pruned(gone[number])
         elif number in inside:
-            yield from blocks_of(inside[number], explain)
+            yield from blocks_of(inside[number], window, explain)
         else:
             yield whole_of(beside[number])
 
