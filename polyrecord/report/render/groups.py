@@ -13,7 +13,8 @@ from polyrecord.report.edge import EdgeByGroup
 from polyrecord.report.latency import LatencyByGroup, StageLatency
 from polyrecord.report.render import words
 from polyrecord.report.render.as_csv import table_of, to_csv
-from polyrecord.report.render.as_table import edge_parts, grid, heading, more, parts, told_method, top
+from polyrecord.report.render.as_table import grid, heading, more, parts, told_method, top
+from polyrecord.report.render.edge_table import edge_parts
 
 _MOST_ROWS = 400
 

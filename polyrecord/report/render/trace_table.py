@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeAlias
 
+from rich.console import RenderableType
+
 from polyrecord.report.render import words
+from polyrecord.report.render.as_table import grid, heading, parts
+from polyrecord.report.render.whole import coverage_line
 from polyrecord.report.trace import TraceEdge, TraceOrder, TraceReport, TraceStage
 
 Part: TypeAlias = str | tuple[Sequence[str], list[Sequence[str]], Sequence[int]]
@@ -17,7 +21,16 @@ _FIRST_COLUMNS = 38  # columns of the events' table before what they say
 _AMOUNTS = ("gross", "fees", "slippage", "gas", "latency_buffer", "net", "min_threshold")
 
 
-def trace_parts(answer: TraceReport, width: int) -> Iterator[tuple[str, Part]]:
+@parts.register
+def _trace(answer: TraceReport, width: int) -> Iterable[RenderableType]:
+    for title, part in _trace_parts(answer, width):
+        yield heading(title)
+        yield part if isinstance(part, str) else grid(width, *part)
+        yield ""
+    yield coverage_line(answer.coverage)
+
+
+def _trace_parts(answer: TraceReport, width: int) -> Iterator[tuple[str, Part]]:
     """The parts that the trace has, each with its title."""
     yield _title(answer), ", ".join(_facts(answer))
     if answer.stages:
