@@ -114,6 +114,13 @@ def pack_block(content: bytes, index: BlockIndex, level: int = 1) -> bytes:
     return pack_member(payload, deflated, crc32(content), len(content))
 
 
+def with_index(member: bytes, index: BlockIndex) -> bytes:
+    """The same lines, not compressed anew, under another header."""
+    deflated = member[header_length(member) : -_TRAILER.size]
+    content_crc, size = _TRAILER.unpack(member[-_TRAILER.size :])
+    return pack_member(_pack_index(index, size, len(deflated)), deflated, content_crc, size)
+
+
 def _pack_index(index: BlockIndex, content_length: int, deflated_length: int) -> bytes:
     types = b"".join(pack_names([name]) + _U32.pack(count) for name, count in index.types.items())
     tail = types + pack_names(index.paths) + pack_words(index.trace_keys) + pack_words(index.value_keys)
@@ -213,8 +220,8 @@ class BlockKeys(NamedTuple):
 
     flags: int
     paths: tuple[str, ...]
-    trace_keys: array[int]
-    value_keys: array[int]
+    trace_keys: Sequence[int]
+    value_keys: Sequence[int]
 
 
 def parse_keys(buffer: bytes | memoryview) -> BlockKeys:

@@ -19,16 +19,14 @@ OPAQUE: Final = 1  # holds trace ids that are not hex
 UNINDEXED: Final = 2  # keys are not listed: never skip by key
 # Footer flag.
 CLEAN: Final = 1  # last shard of its stream, written by an orderly close
-# Directory flags.
-KEYS: Final = 1  # the key tables are present
-WIDE: Final = 2  # block numbers are u32
+# Directory flag.
+KEYS: Final = 4  # the key tables are present; bits 0 and 1 told of an earlier form of them
 
 MAX_EXTRA: Final = 32_000  # bytes of FEXTRA: DuckDB 2.0 refuses gzip headers over 32,768
 MAX_PIECE: Final = 31_900  # bytes of directory in one member
 MAX_NAME: Final = 255  # bytes of an event type or key path in an index
 MAX_CONTENT: Final = 1 << 30  # bytes a block may claim to hold before a reader refuses it
 FOOTER_SIZE: Final = 146
-KEY_TABLE_SHARE: Final = 50  # key tables larger than 1/50 of the blocks are left out
 
 EMPTY_DEFLATE: Final = b"\x03\x00"
 

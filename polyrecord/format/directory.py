@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import struct
-import sys
-from array import array
-from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from hashlib import blake2b
 
@@ -15,15 +12,15 @@ from polyrecord.format import constants as c
 from polyrecord.format.block import (
     BadHeader,
     BlockHeader,
+    BlockKeys,
     header_length,
     pack_member,
     pack_names,
-    pack_words,
     parse_names,
     parse_payload,
-    words,
 )
 from polyrecord.format.compress import crc32
+from polyrecord.format.key_table import KeyTable, KeyTableBuilder
 
 _FOOTER = struct.Struct("<BBHIQQIIQQQQQQqqI16s")  # 116 bytes
 _PIECE = struct.Struct("<BBHII")
@@ -31,7 +28,6 @@ _COUNTS = struct.Struct("<IIIIII")
 _RECORD = struct.Struct("<QIIIIQQQQqqIIQ")  # 88 bytes
 _MARKS = struct.Struct("<16xII64x")  # events and flags of a record
 _U64 = struct.Struct("<Q")
-_AT_ONCE = 4096  # keys, in about a millisecond
 _MANY = 63  # types from this one on share the last bit
 
 
@@ -81,6 +77,11 @@ class Footer:
         return bool(self.flags & c.CLEAN)
 
 
+def agrees(record: BlockRecord, header: BlockHeader) -> bool:
+    """Whether a record has the block's flags: it lacks UNINDEXED where the directory has the block's keys."""
+    return record.flags in (header.flags, header.flags & ~c.UNINDEXED)
+
+
 class DirectoryBuilder:
     """Gathers what the directory says of each block while a shard grows, in about 100 bytes a block."""
 
@@ -89,28 +90,31 @@ class DirectoryBuilder:
         self._types: Counter[str] = Counter()
         self._numbers: dict[str, int] = {}
         self._paths: dict[str, None] | None = None
-        self._traces = _KeyTable()
-        self._values = _KeyTable()
+        self._traces = KeyTableBuilder()
+        self._values = KeyTableBuilder()
         self._headers = _Totals()
 
-    def add(self, offset: int, header: BlockHeader, content_crc: int) -> None:
-        """Take the next block: where it lies in the file, its header, the CRC-32 of its lines."""
-        number = self._headers.blocks
-        self._records += self._record(offset, header, content_crc)
+    def add(self, offset: int, header: BlockHeader, content_crc: int, keys: BlockKeys | None = None) -> None:
+        """Take the next block: where it lies in the file, its header, the CRC-32 of its lines.
+
+        `keys` are those of a block whose header lists none.
+        """
+        listed = header if keys is None else keys
+        self._records += self._record(offset, header, content_crc, listed.flags)
         self._types.update(header.types)
         paths = dict.fromkeys(header.paths)
         known = self._paths
         self._paths = paths if known is None else {path: None for path in known if path in paths}
-        self._traces.add(header.trace_keys, number)
-        self._values.add(header.value_keys, number)
+        self._traces.add(listed.trace_keys)
+        self._values.add(listed.value_keys)
         self._headers.add(offset, header)
 
-    def _record(self, offset: int, h: BlockHeader, content_crc: int) -> bytes:
+    def _record(self, offset: int, h: BlockHeader, content_crc: int, flags: int) -> bytes:
         types = 0
         for name in h.types:
             types |= 1 << self._numbers.setdefault(name, min(len(self._numbers), _MANY))
         return _RECORD.pack(
-            offset, h.member_length, h.content_length, h.events, h.flags, h.first_seq, h.last_seq,
+            offset, h.member_length, h.content_length, h.events, flags, h.first_seq, h.last_seq,
             h.first_ordinal, h.last_ordinal, h.min_ts, h.max_ts, h.lost, content_crc, types,
         )  # fmt: skip
 
@@ -126,60 +130,15 @@ class DirectoryBuilder:
         return members + pack_member(payload, c.EMPTY_DEFLATE, 0, 0)
 
     def _directory(self, breathe: Callable[[], object]) -> bytes:
-        wide = self._headers.blocks > 0xFFFF
-        entries = len(self._traces) + len(self._values)
-        has_keys = entries * (8 if wide else 6) * c.KEY_TABLE_SHARE <= self._headers.end
-        counts = (len(self._traces), len(self._values)) if has_keys else (0, 0)
-        flags = (c.KEYS if has_keys else 0) | (c.WIDE if wide else 0)
         paths = list(self._paths or ())
         return b"".join((
-            _COUNTS.pack(flags, self._headers.blocks, len(self._types), len(paths), *counts),
+            _COUNTS.pack(c.KEYS, self._headers.blocks, len(self._types), len(paths), 0, 0),
             self._records,
             *(pack_names([name]) + _U64.pack(count) for name, count in self._types.items()),
             pack_names(paths),
-            *(table.pack(breathe, wide=wide) for table in (self._traces, self._values) if has_keys),
+            self._traces.pack(breathe),
+            self._values.pack(breathe),
         ))  # fmt: skip
-
-
-class _KeyTable:
-    """Keys with the numbers of the blocks they are in."""
-
-    def __init__(self) -> None:
-        self._keys = array("I")
-        self._blocks = array("I")
-
-    def __len__(self) -> int:
-        return len(self._keys)
-
-    def add(self, keys: Sequence[int], block: int) -> None:
-        self._keys.extend(keys)
-        self._blocks.extend([block] * len(keys))
-
-    def pack(self, breathe: Callable[[], object], *, wide: bool) -> bytes:
-        keys, numbers = array("I"), array("I" if wide else "H")
-        since = 0
-        for bucket in self._buckets(breathe):
-            bucket.sort()  # by key, then by block
-            keys.extend([entry >> 32 for entry in bucket])
-            numbers.extend([entry & 0xFFFFFFFF for entry in bucket])
-            since += len(bucket)
-            if since >= _AT_ONCE:
-                since = 0
-                breathe()
-        if sys.byteorder == "big":  # pragma: no cover
-            numbers.byteswap()
-        return pack_words(keys) + numbers.tobytes()
-
-    def _buckets(self, breathe: Callable[[], object]) -> list[list[int]]:
-        """The entries by the first byte of their keys: one sort of all holds the interpreter too long."""
-        buckets: list[list[int]] = [[] for _ in range(256)]
-        for start in range(0, len(self._keys), _AT_ONCE):
-            some = slice(start, start + _AT_ONCE)
-            for key, block in zip(self._keys[some], self._blocks[some], strict=True):
-                buckets[key >> 24].append(key << 32 | block)
-            if start:
-                breathe()
-        return buckets
 
 
 class _Totals:
@@ -255,30 +214,29 @@ def join_pieces(members: bytes, footer: Footer) -> bytes:
 class Directory:
     """A sealed shard's directory. Records and key tables are only unpacked when they are asked for."""
 
-    __slots__ = ("_flags", "_key_count", "_raw", "_tables_at", "_value_count", "blocks", "paths", "types")
+    __slots__ = ("_raw", "_traces", "_values", "blocks", "paths", "types")
 
     def __init__(self, raw: bytes) -> None:
         """Parse the directory's byte string; raises BadHeader when its tables do not fit it."""
         try:
-            flags, blocks, types, paths, keys, values = _COUNTS.unpack_from(raw)
-            view, at = memoryview(raw), _COUNTS.size + blocks * _RECORD.size
+            flags, self.blocks, types, paths, _, _ = _COUNTS.unpack_from(raw)
+            view, at = memoryview(raw), _COUNTS.size + self.blocks * _RECORD.size
             self.types, at = _parse_types(view, at, types)
             self.paths, at = parse_names(view, at, paths)
         except (struct.error, IndexError, UnicodeDecodeError) as error:
             raise BadHeader("directory tables do not fit") from error
-        self._raw, self._flags, self._tables_at = raw, flags, at
-        self.blocks, self._key_count, self._value_count = blocks, keys, values
-        if at + (keys + values) * self._entry_size > len(raw):
-            raise BadHeader("directory key tables are cut short")
+        if at > len(raw):
+            raise BadHeader("directory tables are cut short")
+        self._raw = raw
+        self._traces = self._values = None
+        if flags & c.KEYS:
+            self._traces = KeyTable(view, at)
+            self._values = KeyTable(view, self._traces.end)
 
     @property
     def has_keys(self) -> bool:
         """Whether the key tables are here; if not, keys are in the block headers only."""
-        return bool(self._flags & c.KEYS)
-
-    @property
-    def _entry_size(self) -> int:
-        return 8 if self._flags & c.WIDE else 6
+        return self._traces is not None
 
     def records(self) -> Iterator[BlockRecord]:
         """All block records in file order."""
@@ -308,22 +266,16 @@ class Directory:
         return sum({1 << min(order.index(name), _MANY) for name in names if name in self.types})
 
     def blocks_with_trace_range(self, low: int, high: int) -> set[int]:
-        """Numbers of the blocks that hold a trace key from `low` to `high`."""
-        return self._find(self._tables_at, self._key_count, low, high)
+        """Numbers of the blocks that may hold a trace key from `low` to `high`: all that do, and few more."""
+        return _blocks(self._traces, low, high, self.blocks)
 
     def blocks_with_value(self, key: int) -> set[int]:
-        """Numbers of the blocks that hold a value key."""
-        at = self._tables_at + self._key_count * self._entry_size
-        return self._find(at, self._value_count, key, key)
+        """Numbers of the blocks that may hold a value key."""
+        return _blocks(self._values, key, key, self.blocks)
 
-    def _find(self, at: int, count: int, low: int, high: int) -> set[int]:
-        keys = words(memoryview(self._raw)[at : at + 4 * count])
-        first, last = bisect_left(keys, low), bisect_right(keys, high)
-        width = self._entry_size - 4
-        numbers_at = at + 4 * count
-        found: array[int] = array("I" if width == 4 else "H")
-        found.frombytes(self._raw[numbers_at + width * first : numbers_at + width * last])
-        return set(found)
+
+def _blocks(table: KeyTable | None, low: int, high: int, of: int) -> set[int]:
+    return set(range(of)) if table is None else table.blocks(low, high, of)
 
 
 def _parse_types(view: memoryview, at: int, count: int) -> tuple[dict[str, int], int]:

@@ -85,8 +85,7 @@ def _examples() -> str:
         "",
         "### A sealed shard with one block",
         "",
-        f"The block above, then the directory, {len(directory)} bytes. The key tables are left out: they",
-        "would exceed 1/50 of so small a block.",
+        f"The block above, then the directory, {len(directory)} bytes.",
         "",
         _dump(directory, _directory_parts(), len(block)),
         "",
@@ -142,10 +141,17 @@ def _directory_parts() -> list[Part]:
         types += [(1 + len(name), f"length, {name}"), (8, "events")]
     return [
         *_gzip_start(), (4, "version 1, kind 1, flags"), (4, "member length"), (4, "piece number"),
-        (4, "directory flags: no KEYS"), (4, "B"), (4, "T"), (4, "P"), (4, "K"), (4, "V"),
+        (4, "directory flags: KEYS"), (4, "B"), (4, "T"), (4, "P"), (4, "K"), (4, "V"),
         (8, "record of block 0: offset"), (4, "member length"), (4, "content length"), (4, "events"),
         (4, "flags"), *_RANGES, (4, "lost"), (4, "content CRC32"), (8, "types: bits 0 and 1"), *types,
-        *_gzip_end(2),
+        *_table_parts("trace"), *_table_parts("value"), *_gzip_end(2),
+    ]  # fmt: skip
+
+
+def _table_parts(of: str) -> list[Part]:
+    return [
+        (4, f"{of} keys: keys a cell"), (4, "entries"), (4, "blocks a group"), (4, "bytes of pages"),
+        (4, "page 0: its first cell"), (4, "offset"), (1, "bytes a step: no steps follow"), (1, "group 0"),
     ]  # fmt: skip
 
 

@@ -3,26 +3,50 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import NamedTuple, TypeAlias
 
-from polyrecord.format.block import BlockHeader, BlockIndex, index_size, inflate, pack_block, parse_header
+from polyrecord.format import constants as c
+from polyrecord.format.block import (
+    BlockHeader,
+    BlockIndex,
+    BlockKeys,
+    index_size,
+    inflate,
+    pack_block,
+    parse_header,
+    with_index,
+)
 
-MOST_CONTENT = 256 << 10  # bytes of lines in a joined block, unless one of its parts has more
+MOST_CONTENT = 512 << 10  # bytes of lines in a joined block, unless one of its parts has more
 MOST_INDEX = 30_000  # bytes
 
+KeysOf: TypeAlias = Callable[[bytes, BlockHeader], BlockKeys]
+"""The keys of lines whose header lists none."""
 
-def join_blocks(members: Iterable[bytes]) -> Iterator[bytes]:
-    """The blocks of one stream, in order, with neighbours joined as far as they fit; a large one as it is.
 
-    What was lost between or inside them stays told by their ordinals. Raises BadHeader or BadBlock where one
-    cannot be read; not more than one joined block is held in memory.
+class Joined(NamedTuple):
+    """A block, and the keys of its lines for the directory."""
+
+    member: bytes
+    keys: BlockKeys
+
+
+def join_blocks(members: Iterable[bytes], keys_of: KeysOf, *, listed: bool) -> Iterator[Joined]:
+    """The blocks of one stream, in order, with neighbours joined as far as they fit; a large one alone.
+
+    With `listed` their headers list their keys: a file without a directory needs that. Otherwise they are
+    left to the directory, at half the size. What was lost between or inside blocks stays told by their
+    ordinals. Raises BadHeader or BadBlock where one cannot be read; not more than one joined block is held
+    in memory.
     """
-    group = _Group()
+    group = _Group(keys_of, listed=listed)
     for member in members:
         header = parse_header(member)
         if group.members and not group.has_room_for(header):
             yield group.joined()
-            group = _Group()
+            group = _Group(keys_of, listed=listed)
         group.add(member, header)
     if group.members:
         yield group.joined()
@@ -31,8 +55,9 @@ def join_blocks(members: Iterable[bytes]) -> Iterator[bytes]:
 class _Group:
     """Neighbours that become one block."""
 
-    def __init__(self) -> None:
+    def __init__(self, keys_of: KeysOf, *, listed: bool) -> None:
         self.members: list[bytes] = []
+        self._keys_of, self._listed = keys_of, listed
         self._headers: list[BlockHeader] = []
         self._content = 0
         self._types: set[str] = set()
@@ -40,10 +65,12 @@ class _Group:
         self._values: set[int] = set()
 
     def has_room_for(self, header: BlockHeader) -> bool:
-        """Whether one more fits: its lines, its keys, and the same declared paths."""
+        """Whether one more fits: its lines, what its header lists, and the same declared paths."""
         if self._content + header.content_length > MOST_CONTENT or header.paths != self._headers[0].paths:
             return False
-        keys = len(self._keys.union(header.trace_keys)) + len(self._values.union(header.value_keys))
+        keys = 0
+        if self._listed:
+            keys = len(self._keys.union(header.trace_keys)) + len(self._values.union(header.value_keys))
         return index_size(list(self._types | header.types.keys()), header.paths, keys) <= MOST_INDEX
 
     def add(self, member: bytes, header: BlockHeader) -> None:
@@ -55,20 +82,42 @@ class _Group:
         self._keys.update(header.trace_keys)
         self._values.update(header.value_keys)
 
-    def joined(self) -> bytes:
-        """All of them as one; a single one is not touched."""
-        if len(self.members) == 1:
-            return self.members[0]
-        content = b"".join(map(inflate, self.members, self._headers))
-        return pack_block(content, _index(self._headers, sorted(self._keys), sorted(self._values)))
+    def joined(self) -> Joined:
+        """All of them as one; of a single one nothing but the header is made anew."""
+        contents = list(map(inflate, self.members, self._headers))
+        keys = _union(list(map(self._keys_in, contents, self._headers)))
+        if len(self.members) > 1:
+            return Joined(pack_block(b"".join(contents), self._index(keys)), keys)
+        (member,) = self.members
+        return Joined(member if self._listed else with_index(member, self._index(keys)), keys)
+
+    def _keys_in(self, content: bytes, header: BlockHeader) -> BlockKeys:
+        if header.flags & c.UNINDEXED:
+            return self._keys_of(content, header)
+        return BlockKeys(header.flags, header.paths, header.trace_keys, header.value_keys)
+
+    def _index(self, keys: BlockKeys) -> BlockIndex:
+        index = _index(self._headers, keys.flags)
+        if not self._listed or any(header.flags & c.UNINDEXED for header in self._headers):
+            return replace(index, flags=keys.flags | c.UNINDEXED)
+        return replace(index, trace_keys=keys.trace_keys, value_keys=keys.value_keys)
 
 
-def _index(headers: Sequence[BlockHeader], keys: Sequence[int], values: Sequence[int]) -> BlockIndex:
-    types: Counter[str] = Counter()
+def _union(parts: Sequence[BlockKeys]) -> BlockKeys:
+    if len(parts) == 1:
+        return parts[0]
     flags = 0
+    for part in parts:
+        flags |= part.flags
+    traces = sorted(set().union(*(part.trace_keys for part in parts)))
+    values = sorted(set().union(*(part.value_keys for part in parts)))
+    return BlockKeys(flags, parts[0].paths, traces, values)
+
+
+def _index(headers: Sequence[BlockHeader], flags: int) -> BlockIndex:
+    types: Counter[str] = Counter()
     for header in headers:
         types.update(header.types)
-        flags |= header.flags
     return BlockIndex(
         events=sum(header.events for header in headers),
         first_seq=min(header.first_seq for header in headers),
@@ -77,6 +126,5 @@ def _index(headers: Sequence[BlockHeader], keys: Sequence[int], values: Sequence
         last_ordinal=max(header.last_ordinal for header in headers),
         min_ts=min(header.min_ts for header in headers),
         max_ts=max(header.max_ts for header in headers),
-        types=dict(types), lost=sum(header.lost for header in headers), flags=flags,
-        paths=headers[0].paths, trace_keys=keys, value_keys=values,
+        types=dict(types), lost=sum(header.lost for header in headers), flags=flags, paths=headers[0].paths,
     )  # fmt: skip

@@ -277,9 +277,23 @@ def in_order(
             if gone[number].last_ordinal:
                 yield piece_of_pruned(gone[number])
         elif number in inside:
-            yield from blocks_of(inside[number], window, explain)
+            yield from _stretches_of(inside[number], window, explain)
         else:
             yield whole_of(beside[number])
+
+
+def _stretches_of(info: ShardInfo, window: Selection, explain: Explain) -> Iterator[Piece]:
+    """The blocks of a shard; where the window does not touch its times, all as one piece, by its footer."""
+    try:
+        footer = read_footer(info)
+    except OSError:
+        footer = None  # blocks_of says why
+    if footer is None or touches(window, footer.min_ts, footer.max_ts):
+        yield from blocks_of(info, window, explain)
+    else:
+        explain.shards_opened += 1
+        explain.bytes_read += c.FOOTER_SIZE
+        yield _whole(footer)
 
 
 def _neighbours(shards: Sequence[ShardInfo], window: Selection) -> list[ShardInfo]:

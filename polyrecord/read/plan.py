@@ -19,7 +19,7 @@ from polyrecord.read.files import ShardFile
 from polyrecord.read.logs import LogInfo, LogReader
 from polyrecord.read.match import Matcher
 from polyrecord.read.plain import PlainReader
-from polyrecord.read.prune import needed
+from polyrecord.read.prune import KeysAt, by_header, needed
 from polyrecord.read.shard import RawRecord, ShardIndex, read_index
 
 _MOST_HEADER = 12 + c.MAX_EXTRA
@@ -92,15 +92,13 @@ def plan_shard(info: ShardInfo, matcher: Matcher, explain: Explain, *, everythin
 def _plan(
     index: ShardIndex, file: ShardFile, matcher: Matcher, explain: Explain, *, everything: bool
 ) -> ShardPlan:
-    if not everything and not index.plain_regions and _is_by_key_alone(index, matcher):
-        return ShardPlan(_hit(index, matcher, explain))
-
-    if matcher.keys.asked_of(index.table) and not index.table.has_keys:
-        _announce_headers(index, file, matcher)
-
     def keys_at(record: RawRecord) -> BlockKeys | None:
         return _read_keys(file, record, explain)
 
+    if not everything and not index.plain_regions and _is_by_key_alone(index, matcher):
+        return ShardPlan(_hit(index, matcher, keys_at, explain))
+    if matcher.keys.asked_of(index.table) and not index.table.has_keys:
+        _announce_headers(index, file, matcher)
     layout = _Layout(index, explain)
     for wanted, record in needed(index.table, matcher.selection, matcher.keys, keys_at, explain):
         layout.add_plain(before=record[0])
@@ -125,11 +123,12 @@ def _is_by_key_alone(index: ShardIndex, matcher: Matcher) -> bool:
     return is_by_key and not selection.types and not is_bounded
 
 
-def _hit(index: ShardIndex, matcher: Matcher, explain: Explain) -> list[Piece]:
-    """The blocks that the key tables name; of the others no record is looked at."""
+def _hit(index: ShardIndex, matcher: Matcher, keys_at: KeysAt, explain: Explain) -> list[Piece]:
+    """The blocks that the key tables name and their headers confirm; of others no record is looked at."""
     table = index.table
     assert isinstance(table, Directory)
-    hits, events = matcher.keys.hits(table)
+    maybe, events = matcher.keys.hits(table)
+    hits = [at for at in maybe if by_header(table.raw_record(at), matcher.keys, keys_at)]
     explain.skipped_by_key += table.blocks - len(hits)
     lines = list(accumulate(events, initial=1)) if hits else []
     return _in_seq_order([_planned(index, table.raw_record(at), lines[at]) for at in hits])

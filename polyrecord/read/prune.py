@@ -64,7 +64,7 @@ class KeyQuery:
         return c.UNINDEXED | (c.OPAQUE if self.trace is not None and self.trace.opaque else 0)
 
     def tables(self, table: BlockTable) -> Callable[[int, int], bool]:
-        """A test of (block number, flags) by the directory's key tables."""
+        """A test of (block number, flags) by the directory's key tables, which may name too many."""
         tests = self._tests(table)
         return lambda number, flags: all(number in hits or flags & always for hits, always in tests)
 
@@ -104,7 +104,9 @@ class KeyQuery:
         return [key for condition in self.where if (key := condition.key_in(paths)) is not None]
 
     def header(self, header: BlockKeys | BlockHeader) -> bool:
-        """The same test by a block's own keys, where its flags did not decide."""
+        """The same test by a block's own keys, where its flags did not decide; those it lists."""
+        if header.flags & c.UNINDEXED:
+            return True
         if self.value is not None and not has_value_key(header, self.value.key):
             return False
         if not all(has_value_key(header, key) for key in self._where_keys(header.paths)):
@@ -129,7 +131,7 @@ def needed(
         elif selection.types and not record[_TYPES] & mask:
             explain.skipped_by_type += 1
         elif by_key and not (
-            wanted(number, record[_FLAGS]) if wanted else _wanted_by_header(record, keys, keys_at)
+            (wanted is None or wanted(number, record[_FLAGS])) and by_header(record, keys, keys_at)
         ):
             explain.skipped_by_key += 1
         else:
@@ -137,7 +139,8 @@ def needed(
         yield keep, record
 
 
-def _wanted_by_header(record: RawRecord, keys: KeyQuery, keys_at: KeysAt) -> bool:
+def by_header(record: RawRecord, keys: KeyQuery, keys_at: KeysAt) -> bool:
+    """The test by a block's flags, or by its header where they do not decide."""
     decided = keys.flags(record[_FLAGS])
     if decided is not None:
         return decided

@@ -10,11 +10,12 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from polyrecord.format.block import parse_header
+from polyrecord.format.block import BlockKeys, parse_header
 from polyrecord.format.constants import MAX_EXTRA
 from polyrecord.format.directory import DirectoryBuilder
 from polyrecord.format.join import join_blocks
 from polyrecord.format.layout import QUARANTINE, ShardName
+from polyrecord.record.line_keys import keys_of
 
 _FILE_MODE = 0o640
 _DIR_MODE = 0o750
@@ -107,11 +108,14 @@ class ShardFile:
             raise
         return descriptor
 
-    def append(self, member: bytes) -> None:
-        """Write one block whole; on OSError the file ends at the last whole member again."""
+    def append(self, member: bytes, keys: BlockKeys | None = None) -> None:
+        """Write one block whole; on OSError the file ends at the last whole member again.
+
+        `keys` are those of a block whose header lists none.
+        """
         header = parse_header(member)
         self._write(member)
-        self._directory.add(self.size, header, int.from_bytes(member[-8:-4], "little"))
+        self._directory.add(self.size, header, int.from_bytes(member[-8:-4], "little"), keys)
         if self._retain:
             self._retained.append((self.size, member))
         self.size += len(member)
@@ -208,8 +212,8 @@ class ShardFile:
         joined = _Joined(os.open(temporary, _FLAGS, _FILE_MODE))
         try:
             fcntl.flock(joined.descriptor, fcntl.LOCK_EX)  # before it is there for others to see
-            for member in join_blocks(self._members()):
-                joined.append(member)
+            for block in join_blocks(self._members(), keys_of, listed=True):
+                joined.append(*block)
             joined.check(self.events)
             os.fdatasync(joined.descriptor)
             temporary.rename(self.path)
@@ -276,10 +280,10 @@ class _Joined:
         self.directory = DirectoryBuilder()
         self.size = self.blocks = self.events = 0
 
-    def append(self, member: bytes) -> None:
+    def append(self, member: bytes, keys: BlockKeys) -> None:
         write_all(self.descriptor, member)
         header = parse_header(member)
-        self.directory.add(self.size, header, int.from_bytes(member[-8:-4], "little"))
+        self.directory.add(self.size, header, int.from_bytes(member[-8:-4], "little"), keys)
         self.size += len(member)
         self.blocks += 1
         self.events += header.events

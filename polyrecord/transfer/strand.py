@@ -9,7 +9,7 @@ from typing import Final, TypeAlias
 
 from polyrecord.events.routes import TELEMETRY, stream_of
 from polyrecord.format.block import BlockHeader
-from polyrecord.format.constants import LEDGER_LOSS
+from polyrecord.format.constants import LEDGER_LOSS, UNINDEXED
 from polyrecord.format.layout import is_stream, parse_shard_path
 from polyrecord.read.archive import ShardInfo
 from polyrecord.read.blocks import Piece, PlannedBlock, Sifted, load, plan_shard, sift_block, sift_plain
@@ -181,7 +181,7 @@ class Strand:
         return self._rows(sifted, stream or None, matcher, header)
 
     def _is_kept_whole(self, header: BlockHeader, content: bytes, matcher: AnyOf) -> bool:
-        if not self._alone or len(content) < _WORTH_KEEPING:
+        if not self._alone or len(content) < _WORTH_KEEPING or header.flags & UNINDEXED:
             return False
         if header.min_ts // DAY_NS != header.max_ts // DAY_NS or not is_regular(content):
             return False

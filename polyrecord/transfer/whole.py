@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from polyrecord.format.block import BadBlock, BadHeader, inflate, parse_header
-from polyrecord.format.directory import BlockRecord, Directory, Footer
+from polyrecord.format.directory import BlockRecord, Directory, Footer, agrees
 from polyrecord.read.archive import ShardInfo
 from polyrecord.read.explain import Explain
 from polyrecord.read.files import ShardFile
@@ -62,8 +62,10 @@ def _check_block(record: BlockRecord, member: bytes) -> None:
     header = parse_header(member)
     inflate(member, header)
     for name in ("content_length", "events", "first_seq", "last_seq", "first_ordinal", "last_ordinal",
-                 "min_ts", "max_ts", "lost", "flags"):  # fmt: skip
+                 "min_ts", "max_ts", "lost"):  # fmt: skip
         if getattr(header, name) != getattr(record, name):
             raise BadBlock(f"{name} differs from the directory")
+    if not agrees(record, header):
+        raise BadBlock("flags differ from the directory")
     if int.from_bytes(member[-8:-4], "little") != record.content_crc:
         raise BadBlock("content CRC differs from the directory")

@@ -6,17 +6,17 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any, Final
+from typing import Final
 
 import orjson
 
 from polyrecord.format.block import BlockHeader, cut_name
-from polyrecord.format.constants import COVERED_PATHS, LEDGER_LOSS, OPAQUE, UNINDEXED
+from polyrecord.format.constants import LEDGER_LOSS, OPAQUE, UNINDEXED
 from polyrecord.format.layout import ShardName
 from polyrecord.ids import is_hex, normal_id, trace_key, value_key
-from polyrecord.read.event import NotAnEvent, read_json
 from polyrecord.read.lines import Head, decode_head, read_head
 from polyrecord.read.order import never_goes_back
+from polyrecord.record.line_keys import document_of, paths_of, values_in
 from polyrecord.times import date_of
 from polyrecord.transfer.rows import MOST_LOST, lost_by, ns_of
 
@@ -119,29 +119,15 @@ _NEEDLES: Final = (b'order_id"', b'intent_id"', b"\\u")
 
 
 def _values(lines: list[bytes], header: BlockHeader) -> Iterator[str]:
-    paths = [path.split(".") for path in (*COVERED_PATHS, *header.paths)]
+    paths = paths_of(header.paths)
     needles = (*_NEEDLES, *(f'{path.rpartition(".")[2]}"'.encode() for path in header.paths))
     keys: set[int] = set()
     for line in lines:
         if any(needle in line for needle in needles):
-            keys.update(value_key(str(value)) for value in values_in(line, paths))
+            keys.update(value_key(str(value)) for value in values_in(document_of(line) or {}, paths))
     missing = keys - set(header.value_keys)
     if missing:
         yield f"{len(missing):,} values of its lines are not in its index"
-
-
-def values_in(line: bytes, paths: list[list[str]]) -> Iterator[str | int]:
-    """What an index lists of a line: the text and whole numbers at its key paths."""
-    try:
-        document = read_json(line)
-    except NotAnEvent:
-        return
-    for path in paths:
-        value: Any = document
-        for part in path:
-            value = value.get(part) if isinstance(value, dict) else None
-        if isinstance(value, str | int) and not isinstance(value, bool):
-            yield value
 
 
 def _losses(lines: list[bytes], heads: list[Head], facts: BlockFacts) -> None:

@@ -7,14 +7,15 @@ from collections.abc import Iterator, Mapping
 from typing import Final, TypeAlias
 
 from polyrecord.format import constants as c
-from polyrecord.format.block import BadBlock, BlockHeader, header_length, parse_header
-from polyrecord.format.directory import BlockRecord, Directory, Footer, parse_footer
+from polyrecord.format.block import BadBlock, BlockHeader, BlockKeys, inflate, parse_keys
+from polyrecord.format.directory import BlockRecord, Directory, Footer, agrees, parse_footer
 from polyrecord.format.mend import lines_of
 from polyrecord.format.scan import ReadAt
+from polyrecord.record.line_keys import keys_of
 
 _OF_BLOCK: Final = (
-    "member_length", "content_length", "events", "flags", "first_seq", "last_seq", "first_ordinal",
-    "last_ordinal", "min_ts", "max_ts", "lost",
+    "member_length", "content_length", "events", "first_seq", "last_seq", "first_ordinal", "last_ordinal",
+    "min_ts", "max_ts", "lost",
 )  # fmt: skip
 _OF_SHARD: Final = (
     "blocks", "events", "content_length", "first_seq", "last_seq", "first_ordinal", "last_ordinal", "min_ts",
@@ -55,6 +56,8 @@ def _of_block(record: BlockRecord, header: BlockHeader, read_at: ReadAt) -> Iter
     for name in _OF_BLOCK:
         if getattr(record, name) != getattr(header, name):
             yield f"directory has another {name} than the block"
+    if not agrees(record, header):
+        yield "directory has other flags than the block"
     end = record.offset + record.member_length
     if int.from_bytes(read_at(end - 8, 4), "little") != record.content_crc:
         yield "directory has another content CRC than the block"
@@ -77,10 +80,24 @@ def _of_shard(
 def _of_keys(
     directory: Directory, footer: Footer, headers: Mapping[int, BlockHeader], read_at: ReadAt
 ) -> Iterator[Difference]:
-    """Every trace key of every block is in the directory's table, if it has one."""
-    for number, offset in enumerate(sorted(headers)) if directory.has_keys else ():
-        header = parse_header(read_at(offset, header_length(read_at(offset, 12))))
-        absent = sum(number not in directory.blocks_with_trace_range(key, key) for key in header.trace_keys)
+    """Every key of every block is in the directory's tables, if it has them and does not disown the block."""
+    for number, record in enumerate(directory.records()) if directory.has_keys else ():
+        if record.flags & c.UNINDEXED:
+            continue
+        keys = _keys(record, headers[record.offset], read_at)
+        absent = sum(number not in directory.blocks_with_trace_range(key, key) for key in keys.trace_keys)
+        absent += sum(number not in directory.blocks_with_value(key) for key in keys.value_keys)
         if absent:
-            what = f"{absent:,} trace keys of block {number} are not in the directory"
+            what = f"{absent:,} keys of block {number} are not in the directory"
             yield footer.directory_offset, None, what
+
+
+def _keys(record: BlockRecord, header: BlockHeader, read_at: ReadAt) -> BlockKeys:
+    """The keys of a block by its header, or by its lines where that lists none."""
+    member = read_at(record.offset, record.member_length)
+    if not header.flags & c.UNINDEXED:
+        return parse_keys(member)
+    try:
+        return keys_of(inflate(member, header), header)
+    except BadBlock:
+        return BlockKeys(0, (), (), ())  # told already

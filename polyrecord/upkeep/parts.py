@@ -11,14 +11,15 @@ from itertools import pairwise
 from typing import Final
 
 from polyrecord.format.block import BadHeader, BlockHeader, BlockIndex, cut_name, pack_block
-from polyrecord.format.constants import COVERED_PATHS, FOOTER_SIZE, LEDGER_LOSS, OPAQUE
+from polyrecord.format.constants import FOOTER_SIZE, LEDGER_LOSS, OPAQUE
 from polyrecord.format.directory import BlockRecord, Directory, join_pieces, parse_footer
 from polyrecord.format.scan import Block, Damage, Plain, ReadAt, Torn, scan
 from polyrecord.ids import is_hex, normal_id, trace_key, value_key
 from polyrecord.read.lines import Head, read_head
+from polyrecord.record.line_keys import document_of, paths_of, values_in
 from polyrecord.record.recovery.survey import is_whole, mended_lines
 from polyrecord.transfer.rows import MOST_LOST, lost_by, ns_of
-from polyrecord.upkeep.block_check import is_event, values_in
+from polyrecord.upkeep.block_check import is_event
 from polyrecord.upkeep.directory_check import listed_lines
 
 _GZIP: Final = 31  # window bits
@@ -267,8 +268,8 @@ def _index(lines: Sequence[bytes], ordinal: int, *, declares: bool) -> BlockInde
     heads = [read_head(line) for line in lines]
     times = [ns_of(head.ts) for head in heads]
     traces = {normal_id(head.trace_id) for head in heads if head.trace_id is not None}
-    paths = [path.split(".") for path in COVERED_PATHS]
-    values = {value_key(str(value)) for line in lines for value in values_in(line, paths)}
+    paths = paths_of(())
+    values = {value_key(str(v)) for line in lines for v in values_in(document_of(line) or {}, paths)}
     return BlockIndex(
         len(lines), heads[0].seq, heads[-1].seq, ordinal, ordinal + len(lines) - 1, min(times), max(times),
         _types(heads), _lost(lines, heads) if declares else 0,

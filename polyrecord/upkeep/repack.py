@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 from polyrecord.errors import DataError
-from polyrecord.format.block import BadBlock, BadHeader
+from polyrecord.format.block import BadBlock, BadHeader, header_length
 from polyrecord.format.join import MOST_CONTENT, join_blocks
 from polyrecord.format.layout import ShardName
 from polyrecord.read.archive import Archive, ShardInfo
@@ -22,11 +22,14 @@ from polyrecord.read.explain import Explain
 from polyrecord.read.files import ShardFile
 from polyrecord.read.selection import Selection
 from polyrecord.read.shard import ShardIndex, read_index
+from polyrecord.record.line_keys import keys_of
 from polyrecord.transfer.whole import checked
 from polyrecord.upkeep.replacing import Replacement, is_same, remove_leftovers
 
 SMALL_BLOCK: Final = 64 << 10  # bytes of lines: smaller blocks compress badly
 _LENGTH, _CONTENT = 1, 2  # of a raw record
+_START: Final = 12  # bytes that tell a header's length
+_LARGE_HEADERS: Final = 50  # headers of more than a fiftieth of the blocks are worth leaving keys out
 _GONE: Final = "shard was changed or deleted meanwhile"
 
 OnProgress: TypeAlias = Callable[[int, int], None]
@@ -83,7 +86,7 @@ def repack(
     dry_run: bool = False,
     on_progress: OnProgress | None = None,
 ) -> Repack:
-    """Rewrite the sealed shards of an archive whose blocks hold fewer than `min_block` bytes of lines each.
+    """Rewrite the sealed shards whose blocks hold fewer than `min_block` bytes of lines or list many keys.
 
     Of some streams, or all. Damaged shards are left alone, and said. A second run finds nothing to do. Raises
     ArchiveMissing.
@@ -113,7 +116,7 @@ def repack(
 def repack_shard(
     root: Path, name: ShardName, *, min_block: int = SMALL_BLOCK, dry_run: bool = False
 ) -> Repacked | None:
-    """Rewrite one sealed shard if its blocks are small; None where nothing is to be gained.
+    """Rewrite one sealed shard if its blocks are small or list many keys; None where nothing is to be gained.
 
     With `dry_run` it is only measured. Lines, seqs, ordinals, declared losses, keys and the CLEAN flag stay.
     Raises DataError where the shard is damaged, was changed meanwhile, or the new file is not the same;
@@ -124,7 +127,7 @@ def repack_shard(
         index = read_index(info, file, Explain())
         if index.footer is None:
             raise DataError("shard is damaged: its directory cannot be used", path=info.path)
-        if not _has_small_blocks(index, min_block):
+        if not _has_small_blocks(index, min_block) and not _lists_keys(index, file):
             return None
         if checked(info) is None:
             raise DataError("shard is damaged", path=info.path)
@@ -139,15 +142,22 @@ def _has_small_blocks(index: ShardIndex, min_block: int) -> bool:
     return any(one + other <= MOST_CONTENT for one, other in pairwise(sizes))
 
 
+def _lists_keys(index: ShardIndex, file: ShardFile) -> bool:
+    """Whether block headers take much of the file: they list keys that the directory has at half the size."""
+    records = list(index.records())
+    headers = sum(header_length(file.read_at(record[0], _START)) for record in records)
+    return headers * _LARGE_HEADERS > sum(record[_LENGTH] for record in records)
+
+
 def _rewrite(info: ShardInfo, file: ShardFile, index: ShardIndex, *, dry_run: bool) -> Repacked | None:
     footer = index.footer
     assert footer is not None
     replacement = Replacement(info, None if dry_run else file.descriptor)
     try:
-        for member in join_blocks(_members(file, index)):
-            replacement.append(member)
+        for joined in join_blocks(_members(file, index), keys_of, listed=False):
+            replacement.append(*joined)
         replacement.end(clean=footer.clean)
-        if replacement.blocks >= footer.blocks:
+        if replacement.size >= file.size:
             return None
         if not dry_run:
             if not is_same(info, replacement.info):

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from polyrecord.errors import DataError
-from polyrecord.format.block import BadBlock, BadHeader, inflate, parse_header
+from polyrecord.format.block import BadBlock, BadHeader, BlockKeys, inflate, parse_header
 from polyrecord.format.directory import DirectoryBuilder, Footer
 from polyrecord.read.archive import ShardInfo
 from polyrecord.read.explain import Explain
@@ -71,10 +71,10 @@ class Replacement:
             os.fchown(descriptor, status.st_uid, status.st_gid)
         return descriptor
 
-    def append(self, member: bytes) -> None:
-        """Add a block; raises OSError."""
+    def append(self, member: bytes, keys: BlockKeys) -> None:
+        """Add a block whose keys are these, whatever its header lists; raises OSError."""
         header = parse_header(member)
-        self._directory.add(self.size, header, int.from_bytes(member[-8:-4], "little"))
+        self._directory.add(self.size, header, int.from_bytes(member[-8:-4], "little"), keys)
         self._write(member)
         self.blocks += 1
 

@@ -17,7 +17,8 @@ from typing import Any, Final, TypeAlias
 import orjson
 
 from polyrecord.errors import ArchiveMissing, DataError, UsageError
-from polyrecord.format.block import header_length, parse_header
+from polyrecord.format.block import BlockKeys, header_length, inflate, parse_header
+from polyrecord.format.constants import UNINDEXED
 from polyrecord.format.layout import QUARANTINE, REJECTS, ShardName
 from polyrecord.read.archive import Archive, ShardInfo
 from polyrecord.read.blocks import chunks
@@ -27,6 +28,7 @@ from polyrecord.read.order import never_goes_back
 from polyrecord.read.selection import Selection
 from polyrecord.record.files import ShardFile, make_directory, sync_directory, write_atomically
 from polyrecord.record.identity import write_manifest
+from polyrecord.record.line_keys import keys_of
 from polyrecord.record.recovery.find import read_manifest
 from polyrecord.record.recovery.quarantine import stem
 from polyrecord.record.regular import open_regular, read_at
@@ -293,7 +295,7 @@ class _Salvage:
             return
         shard = ShardFile(self.place, replace(name, sealed=False), 0)
         for member in members:
-            shard.append(member)
+            shard.append(member, _unlisted(member))
         sync_directory(shard.seal(clean=clean).parent)
 
     def _tell(self, facts: ShardFacts, parts: Parts) -> None:
@@ -344,6 +346,12 @@ class _Salvage:
         self._done += more
         if self.on_progress is not None:
             self.on_progress(self._done, self._total)
+
+
+def _unlisted(member: bytes) -> BlockKeys | None:
+    """The keys of a block whose header lists none."""
+    header = parse_header(member)
+    return keys_of(inflate(member, header), header) if header.flags & UNINDEXED else None
 
 
 def _first(name: ShardName) -> int | None:

@@ -15,6 +15,7 @@ from polyrecord.format import constants as c
 from polyrecord.format.block import (
     BadHeader,
     BlockHeader,
+    BlockKeys,
     inflate,
     parse_payload,
 )
@@ -31,6 +32,7 @@ from polyrecord.format.scan import HEADER_DAMAGED, Block, Damage, Ending, Paddin
 from polyrecord.read.archive import ShardInfo
 from polyrecord.read.explain import Explain
 from polyrecord.read.plain import PlainReader
+from polyrecord.record.line_keys import keys_of
 from polyrecord.record.recovery.survey import is_whole, mended_lines
 from polyrecord.record.regular import read_at
 from polyrecord.upkeep.block_check import check_block, is_event
@@ -107,16 +109,23 @@ class _Check:
 
     def _block(self, block: Block) -> None:
         header = block.header
-        trailer = self._read(block.offset + header.member_length - 8, 4)
-        self._builder.add(block.offset, header, int.from_bytes(trailer, "little"))
+        keys: BlockKeys | None = None
         if is_whole(self._read, block):
-            self._whole(block)
+            keys = self._whole(block)
         else:
             self._bad.append(block)
+        self._list(block, keys)
         self._headers[block.offset] = replace(header, trace_keys=_NO_KEYS, value_keys=_NO_KEYS)
         self._ordinal, self._end = header.last_ordinal, block.offset + header.member_length
 
-    def _whole(self, block: Block) -> None:
+    def _list(self, block: Block, keys: BlockKeys | None) -> None:
+        """Take a block into the directory as it should be."""
+        header = block.header
+        trailer = self._read(block.offset + header.member_length - 8, 4)
+        self._builder.add(block.offset, header, int.from_bytes(trailer, "little"), keys)
+
+    def _whole(self, block: Block) -> BlockKeys | None:
+        """Look into a block that is whole; its keys where the header does not list them."""
         header = block.header
         facts = self.facts
         if self.facts.spans and header.first_seq <= self._seq:
@@ -125,8 +134,10 @@ class _Check:
         if header.content_length > _MOST_LINES:
             facts.lost += header.lost
             facts.seqs.extend(range(header.first_seq, header.last_seq + 1) if header.events == 1 else ())
-            return
-        self._lines(block, inflate(self._read(block.offset, header.member_length), header))
+            return None
+        content = inflate(self._read(block.offset, header.member_length), header)
+        self._lines(block, content)
+        return keys_of(content, header) if header.flags & c.UNINDEXED else None
 
     def _mended(self, block: Block) -> bool:
         """Whether a block's lines are whole although its header is damaged; if so they are counted."""
@@ -134,8 +145,7 @@ class _Check:
         content = mended_lines(self._read, block)
         if content is None or not header.first_ordinal:
             return False
-        trailer = self._read(block.offset + header.member_length - 8, 4)
-        self._builder.add(block.offset, header, int.from_bytes(trailer, "little"))
+        self._list(block, None)
         self._headers[block.offset] = replace(header, trace_keys=_NO_KEYS, value_keys=_NO_KEYS)
         self._problem(block.offset, header.member_length, HEADER_DAMAGED)
         self._count(block)

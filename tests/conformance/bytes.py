@@ -6,6 +6,7 @@ be read in the file.
 
 from __future__ import annotations
 
+import itertools
 import struct
 import zlib
 from collections.abc import Sequence
@@ -58,6 +59,7 @@ class Block:
     flags: int = 0
     traces: Sequence[int] = ()
     values: Sequence[int] = ()
+    is_listed: bool = True  # its keys, in its header; else the directory alone has them
     paths: Sequence[str] = ()
     version: int = 1
     later: bytes = b""
@@ -94,23 +96,27 @@ class Block:
 
     def pack(self) -> bytes:
         """The whole member."""
+        keys = (*sorted(self.traces), *sorted(self.values)) if self.is_listed else ()
+        counts = (len(self.traces), len(self.values)) if self.is_listed else (0, 0)
         claimed = len(self.content) if self.claims is None else self.claims
         payload = struct.pack(
-            "<BBHIIIQQQQqqIHHII", self.version, 0, self.flags, 0, claimed, len(self.lines), *self.seqs,
-            *self.ordinals, *self.times, self.lost, len(self.counts), len(self.paths), len(self.traces),
-            len(self.values),
+            "<BBHIIIQQQQqqIHHII", self.version, 0, self.flags | 2 * (not self.is_listed), 0, claimed,
+            len(self.lines), *self.seqs, *self.ordinals, *self.times, self.lost, len(self.counts),
+            len(self.paths), *counts,
         )  # fmt: skip
         for name, count in self.counts.items():
             payload += bytes((len(name),)) + name.encode() + struct.pack("<I", count)
         for path in self.paths:
             payload += bytes((len(path),)) + path.encode()
-        for key in (*sorted(self.traces), *sorted(self.values)):
+        for key in keys:
             payload += struct.pack("<I", key)
         return member(payload + self.later, stored(self.content), self.content, before=self.before)
 
 
-def ending(blocks: Sequence[Block], *, clean: bool = True, keys: bool = False, wide: bool = False) -> bytes:
-    """Directory and footer of these blocks."""
+def ending(
+    blocks: Sequence[Block], *, clean: bool = True, keys: bool = False, earlier: bool = False
+) -> bytes:
+    """Directory and footer of these blocks, with key tables of this or of an earlier form."""
     types: dict[str, int] = {}
     for block in blocks:
         for name, count in block.counts.items():
@@ -126,16 +132,29 @@ def ending(blocks: Sequence[Block], *, clean: bool = True, keys: bool = False, w
         offset += len(packed)
     traces = sorted((key, number) for number, block in enumerate(blocks) for key in block.traces)
     values = sorted((key, number) for number, block in enumerate(blocks) for key in block.values)
-    counts = (len(traces), len(values)) if keys else (0, 0)
-    raw = struct.pack("<IIIIII", keys + 2 * wide, len(blocks), len(types), 0, *counts) + records
+    counts = (len(traces), len(values)) if earlier else (0, 0)
+    raw = struct.pack("<IIIIII", 4 * keys + earlier, len(blocks), len(types), 0, *counts) + records
     for name, count in types.items():
         raw += bytes((len(name),)) + name.encode() + struct.pack("<Q", count)
-    for table in (traces, values) if keys else ():
-        raw += b"".join(struct.pack("<I", key) for key, _ in table)
-        raw += b"".join(struct.pack("<I" if wide else "<H", number) for _, number in table)
+    for table in (traces, values):
+        raw += key_table(table) if keys else b""
+        if earlier:
+            raw += b"".join(struct.pack("<I", key) for key, _ in table)
+            raw += b"".join(struct.pack("<H", number) for _, number in table)
     return member(struct.pack("<BBHII", 1, 1, 0, 0, 0) + raw, EMPTY, b"") + _footer(
         blocks, raw, offset, clean=clean
     )
+
+
+def key_table(pairs: Sequence[tuple[int, int]]) -> bytes:
+    """At most 128 keys with their block numbers, each block a group, 65,536 keys a cell, in one page."""
+    entries = sorted({(key >> 16, number) for key, number in pairs})
+    if not entries:
+        return struct.pack("<IIII", 1 << 16, 0, 1, 0)
+    cells = [cell for cell, _ in entries]
+    steps = b"".join(struct.pack("<H", after - cell) for cell, after in itertools.pairwise(cells))
+    page = b"\x02" + steps + bytes(number for _, number in entries)
+    return struct.pack("<IIIIII", 1 << 16, len(entries), 1, len(page), cells[0], 0) + page
 
 
 def _footer(blocks: Sequence[Block], raw: bytes, offset: int, *, clean: bool) -> bytes:

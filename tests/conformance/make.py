@@ -102,10 +102,16 @@ def whole() -> Iterator[tuple[str, Case]]:
                        Block([line(3)], 3, traces=[9]), keys=True),
         "the directory lists the keys", lines(1, 2, 3),
     )  # fmt: skip
-    yield "wide-directory", one(
+    yield "keys-in-the-directory-alone", one(
+        SEALED, sealed(Block([line(1), line(2)], 1, traces=[7, 0x4F1C0000], values=[1], is_listed=False),
+                       Block([line(3)], 3, traces=[0x4F1C0000], is_listed=False), keys=True),
+        "headers list no keys (flag UNINDEXED), the directory does: its records are without the flag",
+        lines(1, 2, 3),
+    )  # fmt: skip
+    yield "earlier-key-tables", one(
         SEALED, sealed(Block([line(1), line(2)], 1, traces=[7, 9]), Block([line(3)], 3, traces=[9]),
-                       keys=True, wide=True),
-        "block numbers are u32 (flag WIDE)", lines(1, 2, 3),
+                       earlier=True),
+        "key tables of an earlier form (flag bit 0): ignored", lines(1, 2, 3),
     )  # fmt: skip
     yield "later-field", one(
         SEALED, sealed(A, Block(B.lines, 3, later=b"a field of the future"), C),

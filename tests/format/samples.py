@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import struct
 import zlib
 from collections.abc import Callable, Sequence
+from hashlib import blake2b
 
-from polyrecord.format.block import BlockIndex, pack_block, parse_header
+from polyrecord.format.block import BlockIndex, pack_block, pack_member, parse_header
+from polyrecord.format.constants import FOOTER_SIZE
 from polyrecord.format.directory import DirectoryBuilder
 from polyrecord.times import format_ts
+from tests.format.spec import directory_of, payload_of
 
 START = 1_795_176_000_000_000_000  # 2026-11-20T12:00:00Z
 
@@ -58,3 +62,30 @@ def gzip_members(data: bytes) -> list[bytes]:
         members.append(data[: len(data) - len(unpacker.unused_data)])
         data = unpacker.unused_data
     return members
+
+
+def as_before(sealed: bytes) -> bytes:
+    """A sealed shard as earlier writers left it: bit 0 of the directory's flags, no tables that we read."""
+    tail = payload_of(sealed[-FOOTER_SIZE:])
+    start = int.from_bytes(tail[8:16], "little")
+    raw = b"".join(payload_of(member)[12:] for member in gzip_members(sealed[start:-FOOTER_SIZE]))
+    found = directory_of(raw)
+    named = sum(len(name) + 9 for name in found["types"]) + sum(len(path) + 1 for path in found["paths"])
+    raw = (
+        (1).to_bytes(4, "little")
+        + raw[4:16]
+        + struct.pack("<II", 1, 0)
+        + raw[24 : 24 + 88 * found["B"] + named]
+    )
+    raw += bytes(6)
+    pieces = [raw[at : at + 31_900] for at in range(0, len(raw), 31_900)]
+    members = [
+        _empty(struct.pack("<BBHII", 1, 1, 0, 46 + len(one), at) + one) for at, one in enumerate(pieces)
+    ]
+    sums = struct.pack("<QQI", start, len(raw), zlib.crc32(raw))
+    digest = blake2b(raw, digest_size=16).digest()
+    return sealed[:start] + b"".join(members) + _empty(tail[:8] + sums + tail[28:100] + digest)
+
+
+def _empty(payload: bytes) -> bytes:
+    return pack_member(payload, b"\x03\x00", 0, 0)

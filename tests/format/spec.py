@@ -76,18 +76,38 @@ def directory_of(raw: bytes) -> dict[str, Any]:
     for _ in range(found["P"]):
         name, at = text_at(raw, at)
         paths.append(name)
-    wide = bool(found["flags"] & 2)
-    traces, at = pairs_at(raw, at, found["K"], wide=wide)
-    values, at = pairs_at(raw, at, found["V"], wide=wide)
+    assert found["flags"] in (0, 4)
+    traces: list[tuple[int, int, int, int]] = []
+    values: list[tuple[int, int, int, int]] = []
+    if found["flags"] & 4:
+        traces, at = key_table_at(raw, at)
+        values, at = key_table_at(raw, at)
     assert at == len(raw)
     return {**found, "records": records, "types": types, "paths": paths, "traces": traces, "values": values}
 
 
-def pairs_at(data: bytes, at: int, count: int, *, wide: bool) -> tuple[list[tuple[int, int]], int]:
-    """Keys with their block numbers."""
-    keys, at = words_at(data, at, count)
-    numbers = struct.unpack_from(f"<{count}{'I' if wide else 'H'}", data, at)
-    return list(zip(keys, numbers, strict=True)), at + count * (4 if wide else 2)
+def key_table_at(data: bytes, at: int) -> tuple[list[tuple[int, int, int, int]], int]:
+    """The entries of a key table: the least and greatest key of a cell, first and last block of a group."""
+    width, entries, group, size = struct.unpack_from("<IIII", data, at)
+    count = -(-entries // 128)
+    fences = [struct.unpack_from("<II", data, at + 16 + 8 * page) for page in range(count)]
+    start = at + 16 + 8 * count
+    found = []
+    for page, (cell, offset) in enumerate(fences):
+        n = min(128, entries - 128 * page)
+        step = data[start + offset]
+        first = start + offset + 1
+        cells = [cell]
+        for i in range(n - 1):
+            cells.append(
+                cells[-1] + int.from_bytes(data[first + step * i : first + step * (i + 1)], "little")
+            )
+        groups = data[first + step * (n - 1) : first + step * (n - 1) + n]
+        found += [
+            (c * width, (c + 1) * width - 1, g * group, (g + 1) * group - 1)
+            for c, g in zip(cells, groups, strict=True)
+        ]
+    return found, start + size
 
 
 def text_at(data: bytes, at: int) -> tuple[str, int]:

@@ -13,10 +13,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from polyrecord.format.block import BadHeader, BlockHeader, pack_member, parse_header
-from polyrecord.format.constants import EMPTY_DEFLATE, FOOTER_SIZE, MAX_PIECE
-from polyrecord.format.directory import Directory, DirectoryBuilder, Footer, join_pieces, parse_footer
-from tests.format.samples import START, block, gzip_members, shard
+from polyrecord.format.block import BadHeader, BlockHeader, BlockKeys, pack_member, parse_header
+from polyrecord.format.constants import EMPTY_DEFLATE, FOOTER_SIZE, MAX_PIECE, UNINDEXED
+from polyrecord.format.directory import (
+    Directory,
+    DirectoryBuilder,
+    Footer,
+    agrees,
+    join_pieces,
+    parse_footer,
+)
+from tests.format.samples import START, as_before, block, gzip_members, shard
 from tests.format.spec import FOOTER, directory_of, fields, payload_of
 from tests.format.strategies import keys, names
 
@@ -24,7 +31,7 @@ BLOCKS = [block(1, 10), block(11, 1), block(12, 60)]
 
 
 def header(number: int = 0, **changes: object) -> BlockHeader:
-    """A block header that says what it is told; large, so that key tables are worth their place."""
+    """A block header that says what it is told."""
     plain = BlockHeader(
         flags=0, member_length=10_000, content_length=40_000, events=10, first_seq=1 + 10 * number,
         last_seq=10 + 10 * number, first_ordinal=1 + 10 * number, last_ordinal=10 + 10 * number,
@@ -125,43 +132,86 @@ def test_what_the_directory_says_is_what_the_headers_say(blocks: list[BlockHeade
     order = list(totals)
     for record, b in zip(directory.raw_records(), blocks, strict=True):
         assert record[-1] == sum(1 << order.index(name) for name in b.types)
-    pairs = [(key, n) for n, b in enumerate(blocks) for key in b.trace_keys]
-    assert second["traces"] == sorted(pairs)
-    assert second["values"] == sorted((key, n) for n, b in enumerate(blocks) for key in b.value_keys)
+    assert second["traces"] == cells_of([b.trace_keys for b in blocks])
+    assert second["values"] == cells_of([b.value_keys for b in blocks])
+
+
+def cells_of(keys: list[array[int]]) -> list[tuple[int, int, int, int]]:
+    """The entries of a table of fewer than 256 blocks: every cell once for each block with a key in it."""
+    width = min(1 << 16, (1 << 32) // (32 * max(sum(map(len, keys)), 1)))
+    cells = sorted({(key // width, number) for number, own in enumerate(keys) for key in own})
+    return [(cell * width, (cell + 1) * width - 1, number, number) for cell, number in cells]
 
 
 @given(headers(), st.integers(0, 40) | st.integers(0, 2**32 - 1), st.integers(0, 2**32 - 1))
-def test_a_search_finds_the_blocks_that_looking_at_each_would(
+def test_a_search_misses_no_block_and_names_only_those_with_a_key_close_by(
     blocks: list[BlockHeader], low: int, width: int
 ) -> None:
     _, directory, _ = opened(ending(blocks))
     high = min(low + width, 2**32 - 1)
     assert directory.has_keys
+    cell = 1 << 16  # of so few keys
     for a, b in ((low, high), (low, low)):
+        begin, end = a // cell * cell, b // cell * cell + cell - 1
         assert directory.blocks_with_trace_range(a, b) == {
-            n for n, block in enumerate(blocks) if any(a <= key <= b for key in block.trace_keys)
+            n for n, block in enumerate(blocks) if any(begin <= key <= end for key in block.trace_keys)
         }
-    assert directory.blocks_with_value(low) == {n for n, b in enumerate(blocks) if low in b.value_keys}
+    begin = low // cell * cell
+    assert directory.blocks_with_value(low) == {
+        n for n, b in enumerate(blocks) if any(begin <= key < begin + cell for key in b.value_keys)
+    }
 
 
-def test_more_than_65535_blocks_have_wide_numbers() -> None:
-    """Block numbers beyond 16 bits, in the key tables and in the count."""
+def test_many_keys_take_about_two_bytes_each_and_one_in_thirty_wrong_ones_names_a_block() -> None:
+    rng = random.Random(5)
+    keys = [sorted(rng.sample(range(1 << 32), 2000)) for _ in range(40)]
+    blocks = [header(n, trace_keys=array("I", own), member_length=90_000) for n, own in enumerate(keys)]
+    _, directory, raw = opened(ending(blocks))
+    without = opened(ending([replace(block, trace_keys=array("I")) for block in blocks]))[2]
+    assert 2.0 < (len(raw) - len(without)) / 80_000 < 2.3
+    assert all(n in directory.blocks_with_trace_range(key, key) for n, own in enumerate(keys) for key in own)
+    wrong = [rng.randrange(1 << 32) for _ in range(4000)]
+    named = sum(bool(directory.blocks_with_trace_range(key, key)) for key in wrong)
+    assert 1 / 50 < named / len(wrong) < 1 / 20
+    assert directory_of(raw)["traces"] == sorted(directory_of(raw)["traces"])
+
+
+def test_neighbours_far_apart_and_keys_that_are_all_alike_are_found_too() -> None:
+    """Steps of one, two and four bytes; a cell whose entries fill several pages."""
+    apart = array("I", [0, 1, 70_000, 1 << 24, 1 << 31, 2**32 - 1])
+    alike = [header(n, trace_keys=array("I", [77]), types={"signal": 10}) for n in range(1, 1001)]
+    _, directory, raw = opened(ending([header(trace_keys=apart), *alike]))
+    assert all(0 in directory.blocks_with_trace_range(key, key) for key in apart)
+    assert directory.blocks_with_trace_range(77, 77) == set(range(1001))
+    assert directory.blocks_with_trace_range(1 << 20, 1 << 21) == set()
+    widths = {entry[1] - entry[0] + 1 for entry in directory_of(raw)["traces"]}
+    assert widths == {1 << 16}
+
+
+def test_of_more_than_256_blocks_neighbours_are_named_together() -> None:
     count, rare = 70_000, 0x0BADCAFE
     common = header(trace_keys=array("I", [7]), types={"signal": 10})
     blocks = [common] * (count - 1) + [replace(common, trace_keys=array("I", [7, rare]), lost=3)]
-    footer, directory, raw = opened(ending(blocks))
+    footer, directory, _ = opened(ending(blocks))
     assert (footer.blocks, directory.blocks, footer.lost) == (count, count, 3)
-    assert int.from_bytes(raw[:4], "little") == 0b11
-    assert directory.blocks_with_trace_range(rare, rare) == {count - 1}
+    group = -(-count // 256)
+    assert directory.blocks_with_trace_range(rare, rare) == set(range((count - 1) // group * group, count))
     assert directory.blocks_with_trace_range(0, 2**32 - 1) == set(range(count))
     assert directory.record(count - 1).offset == 10_000 * (count - 1)
 
 
-def test_65535_blocks_have_narrow_numbers() -> None:
-    blocks = [header()] * 65_534 + [header(trace_keys=array("I", [9]))]
-    _, directory, raw = opened(ending(blocks))
-    assert int.from_bytes(raw[:4], "little") == 0b01
-    assert directory.blocks_with_trace_range(9, 9) == {65_534}
+def test_keys_that_a_header_does_not_list_are_taken_from_who_knows_them() -> None:
+    unlisted = header(flags=UNINDEXED)
+    builder = DirectoryBuilder()
+    builder.add(0, unlisted, 0, BlockKeys(0, (), [5 << 16], [6 << 16]))
+    builder.add(10_000, header(1, flags=UNINDEXED), 0)
+    _, directory, _ = opened(builder.ending(clean=True))
+    assert directory.blocks_with_trace_range(5 << 16, 5 << 16) == {0}
+    assert directory.blocks_with_value(6 << 16) == {0}
+    listed, never = directory.records()
+    assert (listed.flags, never.flags) == (0, UNINDEXED)
+    assert agrees(listed, unlisted)
+    assert not agrees(never, header(1))
 
 
 def test_types_from_the_64th_on_share_the_last_bit() -> None:
@@ -177,22 +227,20 @@ def test_types_from_the_64th_on_share_the_last_bit() -> None:
     assert directory.type_mask(["absent"]) == 0
 
 
-def test_key_tables_that_cost_too_much_are_left_out() -> None:
-    """Six bytes an entry, at most a fiftieth of the blocks."""
-    few = header(member_length=3000, trace_keys=array("I", range(10)))
-    many = replace(few, trace_keys=array("I", range(11)))
-    assert opened(ending([few]))[1].has_keys
-    _, directory, raw = opened(ending([many]))
-    assert not directory.has_keys
-    assert (directory_of(raw)["K"], directory_of(raw)["V"], raw[0]) == (0, 0, 0)
-    assert [record.events for record in directory.records()] == [10]
+def test_an_earlier_form_of_the_key_tables_is_passed_over() -> None:
+    """Directories with bit 0 set: the blocks list their keys themselves."""
+    sealed = shard(BLOCKS)
+    footer, directory, raw = opened(as_before(sealed)[parse_footer(sealed[-FOOTER_SIZE:]).directory_offset :])
+    assert (footer.blocks, footer.events) == (3, 71)
+    assert (directory.has_keys, raw[0]) == (False, 1)
+    assert [record.events for record in directory.records()] == [10, 1, 60]
 
 
 def test_a_long_directory_is_cut_into_pieces() -> None:
     blocks = [header(number) for number in range(1000)]
     end = ending(blocks)
     members = gzip_members(end)
-    assert len(members) == -(-(88 * 1000 + 24 + 15) // MAX_PIECE) + 1
+    assert len(members) == -(-(88 * 1000 + 24 + 15 + 2 * 16) // MAX_PIECE) + 1
     numbers = [int.from_bytes(payload_of(member)[8:12], "little") for member in members[:-1]]
     assert numbers == list(range(len(members) - 1))
     assert opened(end)[1].blocks == 1000
@@ -272,7 +320,4 @@ def test_a_directory_of_many_keys_is_made_in_steps_between_which_others_run() ->
     _, directory, _ = opened(members)
     for number in (0, 17, 59):
         assert number in directory.blocks_with_trace_range(keys[number][5], keys[number][5])
-    entries = sorted((key, number) for number, own in enumerate(keys) for key in own)
     assert members == builder.ending(clean=True)
-    low, high = entries[1000][0], entries[1100][0]
-    assert directory.blocks_with_trace_range(low, high) == {number for _, number in entries[1000:1101]}

@@ -263,7 +263,9 @@ def lying_footer(blocks: int, length: int, offset: int) -> bytes:
         struct.pack("<IIIIII", 2, 0xFFFFFFFF, 0, 0, 0, 0),
         struct.pack("<IIIIII", 1, 1, 0xFFFFFFFF, 0, 0, 0) + bytes(88),
         struct.pack("<IIIIII", 1, 1, 0, 0xFFFFFFFF, 0, 0) + bytes(88),
-        struct.pack("<IIIIII", 3, 1, 0, 0, 0xFFFFFFFF, 0xFFFFFFFF) + bytes(88),
+        struct.pack("<IIIIII", 4, 1, 0, 0, 0, 0)
+        + bytes(88)
+        + struct.pack("<IIII", 1, 0xFFFFFFFF, 1, 0xFFFFFFFF),
         b"",
     ],
     ids=["blocks", "types", "paths", "keys", "nothing"],

@@ -20,6 +20,7 @@ from polyrecord.read.replay import Replay
 from polyrecord.read.selection import Selection
 from polyrecord.read.shard import open_shard
 from polyrecord.times import SECOND
+from tests.format.samples import as_before
 from tests.read.archives import NOON, ArchiveMaker, Given
 
 
@@ -28,12 +29,12 @@ def trace(number: int) -> str:
     return f"{number * 0x01000193 & 0xFFFFFFFF:08x}-0000-4000-8000-000000000001"
 
 
-def traced(maker: ArchiveMaker, *, tables: bool) -> None:
+def traced(maker: ArchiveMaker, *, tables: bool = True) -> None:
     """A hundred traces of one event, three to a block; without `tables` keys are in headers alone."""
-    noise = b"".join(b"%08x" % trace_key(trace(n)) for n in range(200)) if tables else b""
-    data = b'{"pad":"%s"}' % noise
-    events = (Given(NOON + n * SECOND, data=data, trace_id=trace(n)) for n in range(100))
-    maker.write(events, block_bytes=3 * len(data) if tables else 300)
+    events = (Given(NOON + n * SECOND, trace_id=trace(n)) for n in range(100))
+    (path,) = maker.write(events, block_bytes=300)
+    if not tables:
+        path.write_bytes(as_before(path.read_bytes()))
     (info,) = Archive(maker.root).shards()
     index = open_shard(info, Explain())
     assert index is not None
@@ -50,7 +51,7 @@ def found(maker: ArchiveMaker, number: int) -> tuple[list[int], Explain]:
 def test_where_a_key_table_answers_no_record_is_unpacked_but_the_hits(
     archive: ArchiveMaker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    traced(archive, tables=True)
+    traced(archive)
     asked: list[int] = []
     raw_record = Directory.raw_record
 
@@ -65,13 +66,12 @@ def test_where_a_key_table_answers_no_record_is_unpacked_but_the_hits(
     monkeypatch.setattr(Directory, "raw_records", never)
     seqs, explain = found(archive, 50)
     assert seqs == [51]
-    assert len(asked) == explain.blocks_read == 1
+    assert len(set(asked)) == explain.blocks_read == explain.headers_read == 1
     assert explain.skipped_by_key == explain.blocks_found - 1
-    assert explain.headers_read == 0
 
 
 def test_lines_of_a_hit_are_numbered_as_in_the_whole_shard(archive: ArchiveMaker) -> None:
-    traced(archive, tables=True)
+    traced(archive)
     (info,) = Archive(archive.root).shards()
     every = {block.offset: block for block in plan_shard(info, Matcher(Selection()), Explain()).blocks}
     for number in (0, 50, 99):

@@ -17,9 +17,12 @@ from typer.testing import CliRunner
 
 from polyrecord.cli.repack_ import repack_command
 from polyrecord.errors import DataError
-from polyrecord.format.block import parse_header
-from polyrecord.format.directory import Footer
+from polyrecord.format import join
+from polyrecord.format.block import BlockKeys, parse_header
+from polyrecord.format.constants import UNINDEXED
+from polyrecord.format.directory import DirectoryBuilder, Footer
 from polyrecord.format.layout import ShardName
+from polyrecord.ids import value_key
 from polyrecord.read.archive import Archive
 from polyrecord.read.blocks import lines as read_lines
 from polyrecord.read.coverage import coverage
@@ -31,13 +34,16 @@ from polyrecord.read.shard import open_shard
 from polyrecord.read.tail.feed import Feed
 from polyrecord.read.tail.last import last_lines
 from polyrecord.record.files import ShardFile
+from polyrecord.record.recovery.recover import recover_dead
 from polyrecord.times import SECOND
 from polyrecord.upkeep.repack import repack, repack_shard
+from polyrecord.upkeep.salvage import salvage
 from polyrecord.upkeep.verify import verify
 from tests.format.samples import block
 from tests.hostile.corruptions import place, sample
 from tests.read.archives import NOON, RECORDER, ArchiveMaker, Given, open_again
 from tests.read.test_damage import flip
+from tests.transfer.recordings import cut_out
 
 SIZE = 2000
 
@@ -412,3 +418,118 @@ def test_the_command_reports_and_exits_by_what_it_found(tmp_path: Path) -> None:
     run = CliRunner().invoke(app, ["--root", str(tmp_path / "other")])
     assert run.exit_code == 3
     assert "1 of 2 sealed shards rewritten" in run.stdout
+
+
+def test_keys_are_left_to_the_directory_and_found_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow_bot(tmp_path)
+    asked = [Selection(trace="0000"), Selection(value="A-3"), Selection(trace="none")]
+    events = [Given(NOON + at * SECOND, trace_id=f"{at * 2654435761 % (1 << 32):08x}") for at in range(SIZE)]
+    ArchiveMaker(tmp_path).write(events, "20261120t110000.host.2.bbbb", block_bytes=800)
+    before = [replayed(tmp_path, selection)[0] for selection in asked]
+    one = Selection(trace=events[700].trace_id, exact=True)
+    (line,) = replayed(tmp_path, one)[0]
+    monkeypatch.setattr(join, "MOST_CONTENT", 20_000)
+    repack(tmp_path)
+    for info in Archive(tmp_path).shards():
+        index = open_shard(info, Explain())
+        assert index is not None
+        assert index.table.has_keys
+        for record in index.records():
+            header = parse_header(info.path.read_bytes()[record[0] : record[0] + record[1]])
+            assert header.flags & UNINDEXED
+            assert not record[4] & UNINDEXED
+            assert (len(header.trace_keys), len(header.value_keys)) == (0, 0)
+    assert [replayed(tmp_path, selection)[0] for selection in asked] == before
+    found, explain = replayed(tmp_path, one)
+    assert found == [line]
+    assert explain.blocks_read == 1
+    assert explain.skipped_by_key == explain.blocks_found - 1 > 20
+
+
+def test_verify_works_the_keys_out_from_the_lines(tmp_path: Path) -> None:
+    """A table that names too few blocks would hide a trace."""
+    slow_bot(tmp_path)
+    repack(tmp_path)
+    assert verify(tmp_path).problems == ()
+    (info, *_) = Archive(tmp_path).shards()
+    index = open_shard(info, Explain())
+    assert index is not None
+    assert index.footer is not None
+    data, builder = info.path.read_bytes(), DirectoryBuilder()
+    for record in index.records():
+        header = parse_header(data[record[0] : record[0] + record[1]])
+        builder.add(record[0], header, record[12], BlockKeys(0, (), [], []))
+    info.path.write_bytes(data[: index.footer.directory_offset] + builder.ending(clean=index.footer.clean))
+    assert any("keys of block 0 are not in the directory" in one.what for one in verify(tmp_path).problems)
+
+
+def test_large_blocks_that_list_many_keys_are_relabelled_not_compressed_anew(tmp_path: Path) -> None:
+    events = [Given(NOON + at, trace_id=f"{at * 2654435761 % (1 << 32):08x}") for at in range(6000)]
+    maker = ArchiveMaker(tmp_path)
+    maker.write(events, block_bytes=400_000)
+    expected, (info,) = maker.read(), Archive(tmp_path).shards()
+    old = info.path.read_bytes()
+    answer = repack(tmp_path)
+    new = info.path.read_bytes()
+    assert len(answer.shards) == 1
+    assert len(new) < len(old)
+    assert maker.read() == expected
+    one, other = parse_header(old), parse_header(new)
+    deflated = old[one.member_length - 1000 : one.member_length]
+    assert new[other.member_length - 1000 : other.member_length] == deflated
+    assert repack(tmp_path).shards == []
+
+
+def test_repacked_shards_are_repacked_again_with_the_keys_of_their_lines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow_bot(tmp_path)
+    selection = Selection(value="A-3")
+    before = replayed(tmp_path, selection)[0]
+    with monkeypatch.context() as patch:
+        patch.setattr(join, "MOST_CONTENT", 20_000)
+        repack(tmp_path)
+    first = {path: len(data) for path, data in shards(tmp_path).items()}
+    assert repack(tmp_path).shards
+    assert all(len(data) < first[path] for path, data in shards(tmp_path).items())
+    assert verify(tmp_path).problems == ()
+    assert replayed(tmp_path, selection)[0] == before
+
+
+def listed(root: Path, value: str) -> tuple[int, int]:
+    """How many blocks there are, and how many may hold a value by their directories."""
+    blocks = found = 0
+    for info in Archive(root).shards():
+        index = open_shard(info, Explain())
+        assert index is not None
+        assert index.table.has_keys
+        assert not any(record[4] & UNINDEXED for record in index.records())
+        blocks += index.table.blocks
+        found += len(index.table.blocks_with_value(value_key(value)))
+    return blocks, found
+
+
+@pytest.mark.parametrize("make", ["cut", "salvage", "recover"])
+def test_what_is_made_of_a_repacked_shard_has_its_keys_again(
+    tmp_path: Path, make: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root, out = tmp_path / "a", tmp_path / "b"
+    events = [Given(NOON + at * SECOND, data=b'{"order_id":"A-%d"}' % at) for at in range(SIZE)]
+    ArchiveMaker(root).write(events, block_bytes=800)
+    monkeypatch.setattr(join, "MOST_CONTENT", 20_000)
+    repack(root)
+    (info,) = Archive(root).shards()
+    if make == "cut":
+        cut_out(root, out)
+    elif make == "salvage":
+        flip(info.path, 3_000)
+        salvage(root, out)
+    else:
+        out = root
+        open_again(info.path)
+        assert [found.writer for found in recover_dead(root, everywhere=True)] == [RECORDER]
+    blocks, found = listed(out, "A-1900")
+    assert blocks == {"cut": 1, "salvage": 10, "recover": 11}[make]
+    assert found == 1

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from polyrecord.format import constants as c
-from polyrecord.format.block import BadBlock, header_length
+from polyrecord.format.block import BadBlock, BlockKeys, header_length, inflate
 from polyrecord.format.directory import DirectoryBuilder
 from polyrecord.format.mend import lines_of
 from polyrecord.format.scan import Block, Damage, Ending, Found, Padding, Plain, ReadAt, Torn, scan
+from polyrecord.record.line_keys import keys_of
 
 _RAW, _GZIP = -15, 31  # window bits: a bare deflate stream, one in gzip's framing
 _CHUNK = 1 << 20
@@ -168,8 +169,20 @@ def _keep(result: Survey, read_at: ReadAt, pending: list[Found]) -> None:
 
 
 def _add(result: Survey, read_at: ReadAt, block: Block) -> None:
-    trailer = read_at(block.offset + block.header.member_length - _TRAILER, 4)
-    result.directory.add(block.offset, block.header, int.from_bytes(trailer, "little"))
+    header = block.header
+    trailer = read_at(block.offset + header.member_length - _TRAILER, 4)
+    result.directory.add(block.offset, header, int.from_bytes(trailer, "little"), _unlisted(read_at, block))
+
+
+def _unlisted(read_at: ReadAt, block: Block) -> BlockKeys | None:
+    """The keys of a block whose header lists none; None for another, and for one that cannot be read."""
+    header = block.header
+    if not header.flags & c.UNINDEXED or max(header.member_length, header.content_length) > _MOST_MENDED:
+        return None
+    try:
+        return keys_of(inflate(read_at(block.offset, header.member_length), header), header)
+    except BadBlock:
+        return None
 
 
 def _describe_tail(result: Survey, pending: list[Found]) -> None:
