@@ -11,7 +11,7 @@ from polyrecord.read.archive import ShardInfo
 from polyrecord.read.explain import Explain
 from polyrecord.read.files import ShardFile
 from polyrecord.read.manifests import read_manifest
-from polyrecord.read.ordinals import whole_of
+from polyrecord.read.ordinals import read_footer, whole_of
 from polyrecord.read.pruned import PrunedShard
 from polyrecord.read.shard import open_shard
 from polyrecord.read.source import Source
@@ -111,6 +111,12 @@ def _is_clean(info: ShardInfo, explain: Explain) -> bool | None:
 
     One that ends plain cannot say and is taken for it.
     """
+    try:
+        footer = read_footer(info)
+    except OSError:
+        return None
+    if footer is not None:
+        return footer.clean
     index = open_shard(info, Explain(strict=explain.strict))
     if index is None:
         return None

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, groupby
+from operator import itemgetter
 
 from polyrecord.format import constants as c
 from polyrecord.format.block import BadHeader
@@ -283,17 +284,41 @@ def in_order(
 
 
 def _stretches_of(info: ShardInfo, window: Selection, explain: Explain) -> Iterator[Piece]:
-    """The blocks of a shard; where the window does not touch its times, all as one piece, by its footer."""
+    """The blocks of a shard as pieces, those before the window as one, and those behind it; where it does not
+    touch the shard's times, all as one, by its footer."""
     try:
         footer = read_footer(info)
     except OSError:
         footer = None  # blocks_of says why
-    if footer is None or touches(window, footer.min_ts, footer.max_ts):
+    if footer is None or is_unbounded(window):
         yield from blocks_of(info, window, explain)
+    elif touches(window, footer.min_ts, footer.max_ts):
+        yield from _stretches(info, window, explain)
     else:
         explain.shards_opened += 1
         explain.bytes_read += c.FOOTER_SIZE
         yield _whole(footer)
+
+
+def _stretches(info: ShardInfo, window: Selection, explain: Explain) -> Iterator[Piece]:
+    index = open_shard(info, explain)
+    low, high = window.lowest_ns, window.highest_ns if window.until_ns is not None else _LATEST + 1
+
+    def side(record: RawRecord) -> int:
+        return -1 if record[_MAX_TS] < low else int(record[_MIN_TS] >= high)
+
+    for where, records in groupby(index.records() if index is not None else (), side):
+        if where == 0:
+            yield from map(piece_of, records)
+        else:
+            yield _stretch(list(records))
+
+
+def _stretch(records: list[RawRecord]) -> Piece:
+    """Blocks that follow each other as one piece."""
+    events, lost = sum(map(itemgetter(_EVENTS), records)), sum(map(itemgetter(_LOST), records))
+    first, last = records[0], records[-1]
+    return Piece(first[_FIRST], last[_LAST], events, first[_MIN_TS], last[_MAX_TS], lost)
 
 
 def _neighbours(shards: Sequence[ShardInfo], window: Selection) -> list[ShardInfo]:
