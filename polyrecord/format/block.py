@@ -274,27 +274,14 @@ def inflate(member: bytes | memoryview, header: BlockHeader) -> bytes:
     return content
 
 
-def inflate_content(member: bytes | memoryview, header: BlockHeader, ready: bytes | None = None) -> bytes:
-    """What a block holds, its lines not counted; raises BadBlock.
-
-    `ready` is what it holds where it was inflated already; it is believed as far as its CRC holds.
-    """
+def inflate_content(member: bytes | memoryview, header: BlockHeader) -> bytes:
+    """What a block holds, its lines not counted; raises BadBlock."""
     view = memoryview(member)
     if len(view) != header.member_length:
         raise BadBlock(f"{len(view):,} bytes of a member of {header.member_length:,}")
     if header.content_length > c.MAX_CONTENT:
         raise BadBlock(f"claims to hold {header.content_length:,} bytes")
-    if ready is not None and _holds(ready, view, header):
-        return ready
-    content = _inflate_exactly(view[header_length(view) : -8], header.content_length)
-    if not _holds(content, view, header):
-        raise BadBlock("content CRC or size differs")
-    return content
-
-
-def _holds(content: bytes, view: memoryview, header: BlockHeader) -> bool:
-    content_crc, size = _TRAILER.unpack(view[-8:])
-    return bool(len(content) == size == header.content_length and crc32(content) == content_crc)
+    return _inflate_surely(view, header)
 
 
 def check_lines(content: bytes, lines: int, header: BlockHeader) -> None:

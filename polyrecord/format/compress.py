@@ -38,21 +38,6 @@ def inflate_raw(deflated: bytes | memoryview, length: int) -> bytes:
     return bytes(content)
 
 
-def inflate_members(members: bytes, length: int) -> bytes | None:
-    """What gzip members hold, in one call that lets other threads run; None unless it is `length` bytes.
-
-    That their CRCs hold is for whoever cuts the contents apart.
-    """
-    reader = getattr(_isal(), "_GzipReader", None)  # what isal's own GzipFile reads through
-    if reader is None:
-        return None
-    try:
-        content = reader(members).read(length + 1)
-    except Exception:  # noqa: BLE001 - isal raises errors of its own types; whoever reads one by one tells why
-        return None
-    return bytes(content) if len(content) == length else None
-
-
 def crc32(data: bytes | memoryview) -> int:
     """CRC-32 as gzip has it, faster than zlib's for long data."""
     return int(_isal().crc32(data))

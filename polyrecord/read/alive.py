@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import time
 from pathlib import Path
 from typing import Final
@@ -34,6 +33,8 @@ def lives(manifest: Manifest) -> bool:
 
 def is_of_this_host(manifest: Manifest) -> bool:
     """Whether the session recorded on this host."""
+    import socket  # 3 ms, and most sessions are not asked about
+
     return manifest.content.get("host") == socket.gethostname()
 
 

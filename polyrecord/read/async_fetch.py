@@ -6,24 +6,21 @@ import asyncio
 
 from aiofiles.os import wrap
 
-from polyrecord.read.fetch import Fetcher, Following
-from polyrecord.read.load import Fetched
+from polyrecord.read.fetch import Fetcher
 from polyrecord.read.plan import PlannedBlock
 
 
 class AsyncFetcher:
-    """Reads blocks one after the other; one in several costs the way to a thread and back."""
+    """Reads blocks one after the other."""
 
     def __init__(self) -> None:
         self._fetcher = Fetcher()
         self._fetch = wrap(self._fetcher.fetch)
-        self._reading: asyncio.Future[Fetched] | None = None
+        self._reading: asyncio.Future[bytes] | None = None
 
-    async def fetch(self, block: PlannedBlock, following: Following) -> Fetched:
+    async def fetch(self, block: PlannedBlock) -> bytes:
         """The bytes of a block; raises OSError."""
-        if self._fetcher.is_at_hand(block):
-            return self._fetcher.fetch(block, following)
-        self._reading = asyncio.ensure_future(self._fetch(block, following))
+        self._reading = asyncio.ensure_future(self._fetch(block))
         return await asyncio.shield(self._reading)
 
     async def close(self) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator
 
 from polyrecord.read.absent import tell_absent
@@ -10,7 +9,7 @@ from polyrecord.read.archive import ShardInfo
 from polyrecord.read.explain import Explain
 from polyrecord.read.fetch import Fetcher
 from polyrecord.read.lines import are_regular
-from polyrecord.read.load import Fetched, damaged, load, load_split
+from polyrecord.read.load import damaged, load, load_split
 from polyrecord.read.match import Matcher
 from polyrecord.read.plain import PlainReader
 from polyrecord.read.plan import Piece, PlannedBlock, ShardPlan, plan_shard
@@ -37,24 +36,22 @@ def chunks(source: Source, selection: Selection, explain: Explain) -> Iterator[b
 def chunks_of_shard(info: ShardInfo, matcher: Matcher, explain: Explain) -> Iterator[bytes]:
     """The selected lines of one shard in file order, as `chunks` gives them."""
     pieces = plan_shard(info, matcher, explain).pieces
-    for piece, fetched in _fetched(info, pieces, explain):
+    for piece, member in _fetched(info, pieces, explain):
         if isinstance(piece, PlannedBlock):
-            yield from _block_chunk(piece, fetched, matcher, explain)
+            yield from _block_chunk(piece, member, matcher, explain)
         else:
             yield from _plain_chunks(piece, matcher, explain)
 
 
-def _block_chunk(
-    planned: PlannedBlock, fetched: Fetched, matcher: Matcher, explain: Explain
-) -> Iterator[bytes]:
+def _block_chunk(planned: PlannedBlock, member: bytes, matcher: Matcher, explain: Explain) -> Iterator[bytes]:
     split = matcher.selection.text is None
-    header, content, lines = load_split(planned, fetched, matcher, explain, split=split)
-    if lines is not None and matcher.takes_all_of(header) and are_regular(lines):
+    header, content, ended = load_split(planned, member, matcher, explain, split=split)
+    if ended is not None and matcher.takes_all_of(header) and are_regular(ended, ended=True):
         explain.lines_read += header.events
         explain.lines_kept += header.events
         yield content
     elif content:
-        yield _join(sift_block(planned, header, content, matcher, explain, lines=lines).lines)
+        yield _join(sift_block(planned, header, content, matcher, explain).lines)
 
 
 def _plain_chunks(reader: PlainReader, matcher: Matcher, explain: Explain) -> Iterator[bytes]:
@@ -62,15 +59,14 @@ def _plain_chunks(reader: PlainReader, matcher: Matcher, explain: Explain) -> It
         yield _join(sift_plain(reader, lines, matcher, explain).lines)
 
 
-def _fetched(info: ShardInfo, pieces: list[Piece], explain: Explain) -> Iterator[tuple[Piece, Fetched]]:
+def _fetched(info: ShardInfo, pieces: list[Piece], explain: Explain) -> Iterator[tuple[Piece, bytes]]:
     """The pieces with their bytes; of plain regions, which read for themselves, without."""
     if not pieces:
         return
-    fetcher, left = Fetcher(), deque(pieces)
+    fetcher = Fetcher()
     try:
-        while left:
-            piece = left.popleft()
-            yield piece, fetcher.fetch(piece, left) if isinstance(piece, PlannedBlock) else Fetched(b"")
+        for piece in pieces:
+            yield piece, fetcher.fetch(piece) if isinstance(piece, PlannedBlock) else b""
     except OSError as error:
         tell_absent(info, error, explain)
     finally:

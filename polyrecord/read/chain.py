@@ -9,13 +9,13 @@ from typing import TypeAlias
 
 from polyrecord.read.archive import ShardInfo
 from polyrecord.read.explain import Explain
-from polyrecord.read.fetch import Following
-from polyrecord.read.load import Fetched, load_split
+from polyrecord.read.lines import are_regular, bare_lines
+from polyrecord.read.load import Loaded, load_split
 from polyrecord.read.match import Matcher
 from polyrecord.read.plain import PlainReader
 from polyrecord.read.plan import Piece, PlannedBlock, ShardPlan
 from polyrecord.read.run import Row, Run, Stamp, merge_runs, run_of
-from polyrecord.read.sift import Sifted, sift_block, sift_plain
+from polyrecord.read.sift import sift_block, sift_plain
 from polyrecord.times import format_ts
 
 
@@ -29,10 +29,9 @@ class NeedPlan:
 
 @dataclass(frozen=True, slots=True)
 class NeedBlock:
-    """Asks for the bytes of a block; None when they cannot be had. `following` comes later."""
+    """Asks for the bytes of a block; None when they cannot be had."""
 
     block: PlannedBlock
-    following: Following = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +42,7 @@ class NeedLines:
 
 
 Need: TypeAlias = NeedPlan | NeedBlock | NeedLines
-Reply: TypeAlias = ShardPlan | Fetched | list[bytes] | None
+Reply: TypeAlias = ShardPlan | bytes | list[bytes] | None
 Asking: TypeAlias = Generator[Need, Reply, None]
 
 
@@ -203,38 +202,52 @@ class WriterMerge:
         """Bring the chain's next block, or chunk of plain lines, into memory."""
         following = chain.queue[0]
         if isinstance(following, PlainReader):
-            sifted = yield from self._read_plain(chain, following)
+            run = yield from self._read_plain(chain, following)
         else:
             chain.queue.popleft()
-            sifted = yield from self._read_block(following, chain.queue)
-        if sifted is not None and sifted.lines:
+            run = yield from self._read_block(following)
+        if run is not None and run.left:
             self._explain.hold()
-            chain.run = run_of(sifted)
+            chain.run = run
 
-    def _read_plain(self, chain: Chain, reader: PlainReader) -> Generator[Need, Reply, Sifted | None]:
+    def _read_plain(self, chain: Chain, reader: PlainReader) -> Generator[Need, Reply, Run | None]:
         lines = yield NeedLines(reader)
         assert isinstance(lines, list)
         if not lines:
             chain.queue.popleft()
             return None
-        return sift_plain(reader, lines, self._matcher, self._explain, everything=self._may_go_back)
+        sifted = sift_plain(reader, lines, self._matcher, self._explain, everything=self._may_go_back)
+        return run_of(sifted)
 
-    def _read_block(
-        self, planned: PlannedBlock, following: Following
-    ) -> Generator[Need, Reply, Sifted | None]:
+    def _read_block(self, planned: PlannedBlock) -> Generator[Need, Reply, Run | None]:
         self._latest = max(self._latest, planned.floor)
-        fetched = yield NeedBlock(planned, following)
-        if not isinstance(fetched, Fetched):
+        member = yield NeedBlock(planned)
+        if not isinstance(member, bytes):
             return None
-        whole = self._may_go_back
-        header, content, lines = load_split(
-            planned, fetched, self._matcher, self._explain, everything=whole, split=self._splits
+        everything = self._may_go_back
+        loaded = load_split(
+            planned, member, self._matcher, self._explain, everything=everything, split=self._splits
         )
-        if not content:
+        if not loaded.content:
             return None
-        return sift_block(
-            planned, header, content, self._matcher, self._explain, everything=whole, lines=lines
+        run = self._whole(planned, loaded)
+        if run is not None:
+            return run
+        sifted = sift_block(
+            planned, loaded.header, loaded.content, self._matcher, self._explain, everything=everything
         )
+        return run_of(sifted)
+
+    def _whole(self, planned: PlannedBlock, loaded: Loaded) -> Run | None:
+        """All of a block's lines, where all are selected and as ours are."""
+        header, _, ended = loaded
+        if ended is None or not (planned.wanted and self._matcher.takes_all_of(header)):
+            return None
+        if not are_regular(ended, ended=True):
+            return None
+        self._explain.lines_read += header.events
+        self._explain.lines_kept += header.events
+        return Run(bare_lines(ended))
 
 
 def _earliest(chains: Iterable[Chain]) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from abc import ABCMeta
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 import orjson
@@ -77,7 +77,7 @@ def read_data(raw: msgspec.Raw) -> Any:
 
 
 _read_any = msgspec.json.Decoder().decode
-_NOT_READ = object()
+NOT_READ: Final = object()
 
 
 class Event(metaclass=ABCMeta):  # noqa: B024 - not abstract: for its register()
@@ -93,7 +93,7 @@ class Event(metaclass=ABCMeta):  # noqa: B024 - not abstract: for its register()
         self.line = line
         self.writer = writer
         self._envelope: Envelope | None = None
-        self._data: Any = _NOT_READ
+        self._data: Any = NOT_READ
 
     @property
     def envelope(self) -> Envelope:
@@ -160,7 +160,7 @@ class Event(metaclass=ABCMeta):  # noqa: B024 - not abstract: for its register()
     @property
     def data(self) -> Any:
         """The `data` member as Python values; the same object every time."""
-        if self._data is _NOT_READ:
+        if self._data is NOT_READ:
             self._data = read_data(self.envelope.data)
         return self._data
 

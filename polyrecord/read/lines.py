@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from io import BytesIO
 from operator import itemgetter
 from typing import Final, NamedTuple
 
@@ -36,17 +37,41 @@ class Head(NamedTuple):
     trace_id: str | None
 
 
+def ended_lines(content: bytes) -> list[bytes]:
+    """The lines of a content, each with its line feed; BytesIO finds them in half the time split takes."""
+    return BytesIO(content).readlines()
+
+
+def bare_lines(ended: list[bytes]) -> list[bytes]:
+    """Lines without their line feeds."""
+    return list(map(_all_but_last, ended))
+
+
+def split_lines(content: bytes) -> list[bytes]:
+    """The lines of a content up to its last line feed, without their line feeds."""
+    end = None if content.endswith(b"\n") else content.rfind(b"\n") + 1
+    return bare_lines(ended_lines(content[:end]))
+
+
+_all_but_last = itemgetter(slice(None, -1))
+
+
 def is_regular(content: bytes) -> bool:
     """Whether every line begins and ends as ours do; 250 ns a line."""
     return _REGULAR.fullmatch(content) is not None
 
 
-def are_regular(lines: list[bytes]) -> bool:
-    """Whether each of these lines, which hold no line feed, begins and ends as ours do; 100 ns a line."""
-    return _begin_alike(lines) or is_regular(b"\n".join([*lines, b""]))
+def are_regular(lines: list[bytes], *, ended: bool = False) -> bool:
+    """Whether each of these lines, which hold no line feed but one where `ended`, begins and ends as ours do.
+
+    100 ns a line.
+    """
+    if _begin_alike(lines, _before_last_byte if ended else _last_byte):
+        return True
+    return is_regular(b"".join(lines) if ended else b"\n".join([*lines, b""]))
 
 
-def _begin_alike(lines: list[bytes]) -> bool:
+def _begin_alike(lines: list[bytes], last_byte: Callable[[bytes], int]) -> bool:
     """Whether all are regular and their seqs have as many digits as the last one's.
 
     Looked at together: the beginnings, every digit a zero, are one text that is as long as it should be.
@@ -58,10 +83,11 @@ def _begin_alike(lines: list[bytes]) -> bool:
         return False
     start = _START + b"0" * digits + b',"'
     starts = b"".join(map(itemgetter(slice(0, len(start))), lines))
-    return starts.translate(_DIGITS) == start * len(lines) and set(map(_last_byte, lines)) == _BRACE
+    return starts.translate(_DIGITS) == start * len(lines) and set(map(last_byte, lines)) == _BRACE
 
 
-_last_byte = itemgetter(-1)
+_last_byte: Callable[[bytes], int] = itemgetter(-1)
+_before_last_byte: Callable[[bytes], int] = itemgetter(-2)
 _BRACE: Final = {ord("}")}
 
 
@@ -81,9 +107,8 @@ def regular_ts(line: bytes) -> bytes:
     return line[_TS]
 
 
-def regular_stamps(lines: list[bytes]) -> list[bytes]:
-    """The times of regular lines."""
-    return list(map(itemgetter(_TS), lines))
+time_of: Final = itemgetter(_TS)
+"""The same as a sort key in C."""
 
 
 def read_head(line: bytes) -> Head:

@@ -16,29 +16,26 @@ from polyrecord.format.block import (
 from polyrecord.format.mend import described, lines_of
 from polyrecord.format.scan import HEADER_DAMAGED
 from polyrecord.read.explain import Explain, Finding
+from polyrecord.read.lines import ended_lines
 from polyrecord.read.match import Matcher
 from polyrecord.read.moved import lines_elsewhere
 from polyrecord.read.plan import PlannedBlock
 
 
-class Fetched(NamedTuple):
-    """A block's bytes, and its lines where they were inflated already and their CRC holds."""
-
-    member: bytes
-    content: bytes | None = None
-
-
 class Loaded(NamedTuple):
-    """Header and content of a block, its lines where they were split; empty where nothing can be had."""
+    """Header and content of a block, empty where nothing can be had; its lines where they were split.
+
+    Each of the lines ends with its line feed.
+    """
 
     header: BlockHeader
     content: bytes
-    lines: list[bytes] | None = None
+    ended: list[bytes] | None = None
 
 
 def load(
     planned: PlannedBlock,
-    fetched: Fetched | bytes,
+    member: bytes,
     matcher: Matcher,
     explain: Explain,
     *,
@@ -50,41 +47,38 @@ def load(
     by them. Where another file has taken the shard's place, they are given from there. The header's member
     length is then 0: `member` is not to be copied.
     """
-    loaded = load_split(planned, fetched, matcher, explain, everything=everything, split=False)
+    loaded = load_split(planned, member, matcher, explain, everything=everything, split=False)
     return loaded.header, loaded.content
 
 
 def load_split(
     planned: PlannedBlock,
-    fetched: Fetched | bytes,
+    member: bytes,
     matcher: Matcher,
     explain: Explain,
     *,
     everything: bool = False,
     split: bool = True,
 ) -> Loaded:
-    """What `load` gives, and the lines one by one: to split costs little more than to count them."""
-    member, ready = fetched if isinstance(fetched, Fetched) else (fetched, None)
+    """What `load` gives, and the lines one by one: to split them is faster than to count line feeds."""
     explain.bytes_read += len(member)
-    lines: list[bytes] | None = None
+    ended: list[bytes] | None = None
     try:
         header = _header_of(planned, member)
         if not everything and not matcher.takes_types_of(header):
             explain.skipped_by_type += 1
             return Loaded(header, b"")
-        content = inflate_content(member, header, ready)
-        lines = content.split(b"\n") if split else None
-        check_lines(content, len(lines) - 1 if lines is not None else content.count(b"\n"), header)
+        content = inflate_content(member, header)
+        ended = ended_lines(content) if split else None
+        check_lines(content, len(ended) if ended is not None else content.count(b"\n"), header)
     except (BadHeader, BadBlock) as error:
         header, content = _load_anyhow(planned, member, str(error), explain)
-        lines = None
+        ended = None
         if not content:
             return Loaded(header, content)
     explain.blocks_read += 1
     explain.bytes_inflated += len(content)
-    if lines is not None:
-        lines.pop()
-    return Loaded(header, content, lines)
+    return Loaded(header, content, ended)
 
 
 def _header_of(planned: PlannedBlock, member: bytes) -> BlockHeader:

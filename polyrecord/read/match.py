@@ -5,7 +5,7 @@ from __future__ import annotations
 from polyrecord.format.block import BlockHeader
 from polyrecord.format.constants import COVERED_PATHS
 from polyrecord.read.event import read_json
-from polyrecord.read.lines import Head
+from polyrecord.read.lines import Head, split_lines
 from polyrecord.read.prune import KeyQuery
 from polyrecord.read.selection import Selection, TraceQuery, ValueQuery
 from polyrecord.times import format_ts
@@ -37,7 +37,7 @@ class Matcher:
     def lines_of(self, content: bytes) -> list[bytes]:
         """The lines of a content worth a look: those with the text asked for, else all."""
         text = self.selection.text
-        return content.split(b"\n")[:-1] if text is None else text.lines_in(content)
+        return split_lines(content) if text is None else text.lines_in(content)
 
     def takes_all_of(self, header: BlockHeader, *, with_text: bool = False) -> bool:
         """Whether every line of a block is selected, so that none needs a look; or each that has the text."""

@@ -16,7 +16,7 @@ from typing import TypeAlias
 from polyrecord.read.archive import ShardInfo
 from polyrecord.read.chain import Chain, Need, NeedPlan, Reply, WriterMerge
 from polyrecord.read.explain import Explain
-from polyrecord.read.lines import regular_stamps
+from polyrecord.read.lines import time_of
 from polyrecord.read.match import Matcher
 from polyrecord.read.order import needed_for_order, never_goes_back, with_floors
 from polyrecord.read.plan import Piece, PlannedBlock, ShardPlan
@@ -36,7 +36,10 @@ Steps: TypeAlias = Generator[Need | Batch, Reply, None]
 
 
 def merge(
-    shards: Sequence[ShardInfo], siblings: Sequence[ShardInfo], matcher: Matcher, explain: Explain
+    shards: Sequence[ShardInfo],
+    siblings: Sequence[ShardInfo],
+    matcher: Matcher,
+    explain: Explain,
 ) -> Steps:
     """Batches in replay order, and between them needs, each to be answered by `send`.
 
@@ -97,7 +100,7 @@ def _take_bare(group: list[WriterMerge], through: Stamp) -> Batch:
         writers += [writer.writer] * len(taken)
     if len(lines) < 2:
         return Batch(lines, writers)
-    in_order = itemgetter(*sorted(range(len(lines)), key=regular_stamps(lines).__getitem__))
+    in_order = itemgetter(*sorted(range(len(lines)), key=list(map(time_of, lines)).__getitem__))
     return Batch(list(in_order(lines)), list(in_order(writers)))
 
 

@@ -10,9 +10,7 @@ import orjson
 
 from polyrecord.format.constants import LEDGER_LOSS
 from polyrecord.read.archive import ShardInfo
-from polyrecord.read.blocks import chunks_of_shard
 from polyrecord.read.explain import Explain
-from polyrecord.read.match import Matcher
 from polyrecord.read.selection import Selection
 from polyrecord.read.shard import open_shard
 from polyrecord.times import SECOND, parse_ts
@@ -72,10 +70,17 @@ def _data(
     wanted = Selection(window.since_ns, window.until_ns, frozenset({event_type}))
     for info in shards:
         index = open_shard(info, Explain())
-        if index is None or event_type not in index.types:
-            continue
-        for chunk in chunks_of_shard(info, Matcher(wanted), explain):
-            yield from filter(None, map(_data_of, chunk.splitlines()))
+        if index is not None and event_type in index.types:
+            yield from _data_in(info, wanted, explain)
+
+
+def _data_in(info: ShardInfo, wanted: Selection, explain: Explain) -> Iterator[dict[str, Any]]:
+    # Most archives have no such event: what reads lines is not loaded to find none.
+    from polyrecord.read.blocks import chunks_of_shard
+    from polyrecord.read.match import Matcher
+
+    for chunk in chunks_of_shard(info, Matcher(wanted), explain):
+        yield from filter(None, map(_data_of, chunk.splitlines()))
 
 
 def _data_of(line: bytes) -> dict[str, Any] | None:

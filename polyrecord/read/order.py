@@ -11,9 +11,12 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import accumulate
+from typing import TYPE_CHECKING
 
-from polyrecord.read.blocks import PlannedBlock
 from polyrecord.times import format_ts
+
+if TYPE_CHECKING:  # who only asks how a writer's times run loads nothing that reads blocks
+    from polyrecord.read.plan import PlannedBlock
 
 _RECORDER = re.compile(r"\d{8}t\d{6}\.")
 

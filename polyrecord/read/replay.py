@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator
 from contextlib import aclosing
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ from polyrecord.read.decoded import Reading
 from polyrecord.read.event import Event
 from polyrecord.read.explain import Explain
 from polyrecord.read.fetch import Fetcher
-from polyrecord.read.load import Fetched, damaged
+from polyrecord.read.load import damaged
 from polyrecord.read.match import Matcher
 from polyrecord.read.merge import Batch, Steps, merge
 from polyrecord.read.order import never_goes_back
@@ -79,15 +80,11 @@ class Replay:
         self.explain = explain if explain is not None else Explain()
 
     def __iter__(self) -> Iterator[Event]:
-        reading = Reading()
-        for batch in self._batches():
-            for events in reading.portions(batch.lines, batch.writers):
-                yield from events
+        return chain.from_iterable(self._portions())
 
     def lines(self) -> Iterator[bytes]:
         """The recorded lines, byte for byte, without their line feeds."""
-        for batch in self._batches():
-            yield from batch.lines
+        return chain.from_iterable(batch.lines for batch in self._batches())
 
     async def __aiter__(self) -> AsyncIterator[Event]:
         reading = Reading()
@@ -96,6 +93,11 @@ class Replay:
                 for events in reading.portions(batch.lines, batch.writers):
                     for event in events:
                         yield event
+
+    def _portions(self) -> Iterator[list[Event]]:
+        reading = Reading()
+        for batch in self._batches():
+            yield from reading.portions(batch.lines, batch.writers)
 
     def _batches(self) -> Iterator[Batch]:
         """Batches when they are due: of single lines where the pace matters."""
@@ -177,16 +179,16 @@ class Replay:
         assert not isinstance(need, NeedBlock)
         return need.reader.read()
 
-    def _block(self, fetcher: Fetcher, need: NeedBlock) -> Fetched | None:
+    def _block(self, fetcher: Fetcher, need: NeedBlock) -> bytes | None:
         try:
-            return fetcher.fetch(need.block, need.following)
+            return fetcher.fetch(need.block)
         except OSError as error:
             self._lost(need.block, error)
             return None
 
-    async def _block_async(self, fetcher: AsyncFetcher, need: NeedBlock) -> Fetched | None:
+    async def _block_async(self, fetcher: AsyncFetcher, need: NeedBlock) -> bytes | None:
         try:
-            return await fetcher.fetch(need.block, need.following)
+            return await fetcher.fetch(need.block)
         except OSError as error:
             self._lost(need.block, error)
             return None

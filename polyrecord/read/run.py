@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-from itertools import accumulate
+from itertools import accumulate, chain, compress
 from operator import itemgetter
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
-from polyrecord.read.lines import order_by_seq, regular_seq, regular_ts
+from polyrecord.read.lines import order_by_seq, regular_seq, regular_ts, time_of
 from polyrecord.read.sift import Sifted
 
 Stamp: TypeAlias = tuple[bytes, str]
@@ -18,9 +18,9 @@ Row: TypeAlias = tuple[bytes, str, bytes]
 
 
 class Run:
-    """Lines of one block, or of several merged, not yet given out. Seq and time are told when needed."""
+    """Items of one block, or of several merged, not yet given out. Seq and time are told when needed."""
 
-    __slots__ = ("_at", "_lines", "_selected", "_seqs", "_stamps")
+    __slots__ = ("_lines", "_selected", "_seqs", "_stamps")
 
     def __init__(
         self,
@@ -31,17 +31,16 @@ class Run:
     ) -> None:
         """Without `seqs` and `stamps` they are told from the lines, which then must be as ours are."""
         self._lines, self._seqs, self._stamps, self._selected = lines, seqs, stamps, selected
-        self._at = 0
 
     @property
     def left(self) -> bool:
         """Whether any line is left."""
-        return self._at < len(self._lines)
+        return bool(self._lines)
 
     @property
     def next_seq(self) -> int:
         """The seq of the next line."""
-        return self._seq(self._at)
+        return self._seq(0)
 
     @property
     def last_seq(self) -> int:
@@ -51,7 +50,7 @@ class Run:
     @property
     def next_ts(self) -> bytes:
         """The time of the next line, nine-digit text."""
-        return self._ts(self._at)
+        return self._ts(0)
 
     def _seq(self, at: int) -> int:
         return regular_seq(self._lines[at]) if self._seqs is None else self._seqs[at]
@@ -61,24 +60,30 @@ class Run:
 
     def cut_through_seq(self, limit: int) -> Run:
         """Split off the lines with a seq up to `limit`."""
-        start, end = self._at, len(self._lines)
-        if self.last_seq > limit:
-            end = bisect_right(range(end), limit, start, end, key=self._seq)
-        elif start == 0:
-            self._at = end
-            return Run(self._lines, self._seqs, self._stamps, self._selected)
-        self._at = end
+        if self.last_seq <= limit:
+            return self._split_off(len(self._lines))
+        if self._seqs is None:
+            return self._split_off(bisect_right(self._lines, limit, key=regular_seq))
+        return self._split_off(bisect_right(self._seqs, limit))
+
+    def _split_off(self, end: int) -> Run:
+        """The lines up to `end`; they are no longer held here: what was given out is to be freed."""
         return Run(
-            self._lines[start:end],
-            self._seqs and self._seqs[start:end],
-            self._stamps and self._stamps[start:end],
-            self._selected and self._selected[start:end],
+            _cut(self._lines, end),
+            self._seqs and _cut(self._seqs, end),
+            self._stamps and _cut(self._stamps, end),
+            self._selected and _cut(self._selected, end),
         )
 
     @property
     def lines(self) -> list[bytes]:
         """All lines."""
         return self._lines
+
+    @property
+    def selected_lines(self) -> list[bytes]:
+        """Those that are selected."""
+        return self._lines if self._selected is None else list(compress(self._lines, self._selected))
 
     def entries(self) -> list[tuple[int, bytes, bytes, bool]]:
         """All lines with their seqs, times, and whether they are selected."""
@@ -105,31 +110,34 @@ class Run:
 
     def take(self, limit: Stamp | None, writer: str, *, least: int = 1) -> list[bytes]:
         """The selected ones of the next lines up to (time, writer), of which there are at least so many."""
-        start, end = self._at, self._end_before(limit, writer)
-        self._at = end = max(end, start + least)
-        if self._selected is not None:
-            return [line for at, line in enumerate(self._lines[start:end], start) if self._selected[at]]
-        return self._lines if start == 0 and end == len(self._lines) else self._lines[start:end]
+        return self._split_off(max(self._end_before(limit, writer), least)).selected_lines
 
     def take_rows(self, limit: Stamp, writer: str) -> list[Row]:
         """The same, possibly none, as rows that sort."""
-        start, self._at = self._at, self._end_before(limit, writer)
-        return [
-            (self._ts(at), writer, self._lines[at])
-            for at in range(start, self._at)
-            if self._selected is None or self._selected[at]
-        ]
+        taken = self._split_off(self._end_before(limit, writer))
+        return [(ts, writer, line) for _, line, ts, selected in taken.entries() if selected]
 
     def _end_before(self, limit: Stamp | None, writer: str) -> int:
-        start, end = self._at, len(self._lines)
-        if limit is None or self._ts(end - 1) < limit[0]:
-            return end
+        if limit is None or self.last_ts < limit[0]:
+            return len(self._lines)
         cut = bisect_right if writer < limit[1] else bisect_left
-        return cut(range(end), limit[0], start, end, key=self._ts)
+        if self._stamps is None:
+            return cut(self._lines, limit[0], key=time_of)
+        return cut(self._stamps, limit[0])
+
+
+_T = TypeVar("_T")
+
+
+def _cut(items: list[_T], end: int) -> list[_T]:
+    """The first items, taken out of the list."""
+    cut = items[:end]
+    del items[:end]
+    return cut
 
 
 def run_of(sifted: Sifted) -> Run:
-    """What was sifted from a block, ready to go out. Foreign lines out of order keep the file's order."""
+    """What was sifted, ready to go out. Foreign lines out of order keep the file's order."""
     if sifted.heads is None:
         return Run(sifted.lines, selected=sifted.selected)
     seqs = list(accumulate((head.seq for head in sifted.heads), max))
@@ -142,7 +150,7 @@ def merge_runs(runs: Sequence[Run]) -> Run:
         return runs[0]
     if all(run.bare for run in runs):
         # Sorting ascending stretches is one merge in C: a third of what a heap costs.
-        lines = [line for run in runs for line in run.lines]
+        lines = list(chain.from_iterable(run.lines for run in runs))
         lines.sort(key=order_by_seq(min(run.next_seq for run in runs), max(run.last_seq for run in runs)))
         return Run(lines)
     rows = [row for run in runs for row in run.entries()]

@@ -9,7 +9,7 @@ from polyrecord.format.block import BlockHeader
 from polyrecord.read.archive import ShardInfo
 from polyrecord.read.event import NotAnEvent
 from polyrecord.read.explain import Explain, Finding
-from polyrecord.read.lines import Head, are_regular, decode_head, read_head
+from polyrecord.read.lines import Head, are_regular, decode_head, read_head, split_lines
 from polyrecord.read.match import Matcher
 from polyrecord.read.plain import PlainReader, line_number
 from polyrecord.read.plan import PlannedBlock
@@ -35,14 +35,9 @@ def sift_block(
     explain: Explain,
     *,
     everything: bool = False,
-    lines: list[bytes] | None = None,
 ) -> Sifted:
-    """The selected lines of a block, or all of them marked. A line that is no event is a finding.
-
-    `lines` are those of `content` where it was split already.
-    """
-    if lines is None:
-        lines = content.split(b"\n")[:-1] if everything else matcher.lines_of(content)
+    """The selected lines of a block, or all of them marked. A line that is no event is a finding."""
+    lines = split_lines(content) if everything else matcher.lines_of(content)
     explain.lines_read += header.events
     is_whole = len(lines) == header.events
     regular = are_regular(lines)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from polyrecord.read import decoded
 from polyrecord.read.decoded import AT_ONCE, Reading
 from polyrecord.read.event import Event, NotAnEvent
-from polyrecord.read.lines import are_regular, is_regular
+from polyrecord.read.lines import are_regular, ended_lines, is_regular, split_lines
 
 NAMES = (
     "line", "writer", "ts", "ts_ns", "seq", "event_type", "trace_id", "span_id", "parent_span_id", "bot_id",
@@ -86,18 +87,18 @@ def test_an_integer_beyond_64_bits_is_kept_exactly() -> None:
 
 def test_data_is_read_with_the_envelope_once_most_events_were_asked_for_it() -> None:
     lines = [line(data={"n": n}) for n in range(5 * AT_ONCE)]
-    kinds = []
-    reading = Reading()
-    for events in reading.portions(lines, ["w"] * len(lines)):
+    kinds, found = [], []
+    for events in Reading().portions(lines, ["w"] * len(lines)):
         kinds.append(type(events[0]).__name__)
-        assert [event.data["n"] % AT_ONCE for event in events] == list(range(AT_ONCE))
-    assert kinds == ["_Raw"] + ["_Whole"] * 4
+        found += [event.data["n"] for event in events]
+    assert kinds == ["_Lazy"] + ["_Whole"] * 4
+    assert found == list(range(len(lines)))
 
 
 def test_data_that_few_are_asked_for_stays_as_it_is_written() -> None:
     lines = [line(data={"n": n}) for n in range(5 * AT_ONCE)]
     for events in Reading().portions(lines, ["w"] * len(lines)):
-        assert type(events[0]).__name__ == "_Raw"
+        assert type(events[0]).__name__ == "_Lazy"
         _ = [event.data for event in events[::4]]
 
 
@@ -109,7 +110,7 @@ def test_whether_data_is_wanted_is_found_out_again(monkeypatch: pytest.MonkeyPat
         kinds.append(type(events[0]).__name__)
         if len(kinds) < 3:
             _ = [event.data for event in events]
-    assert kinds == ["_Raw", "_Whole", "_Whole", *["_Raw"] * 3]
+    assert kinds == ["_Lazy", "_Whole", "_Whole", *["_Lazy"] * 3]
 
 
 regular_lines = st.builds(
@@ -127,4 +128,47 @@ odd_lines = st.binary(max_size=60).filter(lambda odd: b"\n" not in odd)
 def test_lines_are_regular_together_where_each_of_them_is(lines: list[bytes], at: int, byte: bytes) -> None:
     if lines and byte != b"\n":
         lines[0] = lines[0][:at] + byte + lines[0][at + 1 :]
-    assert are_regular(lines) == is_regular(b"".join(one + b"\n" for one in lines))
+    ended = [one + b"\n" for one in lines]
+    assert are_regular(lines) == are_regular(ended, ended=True) == is_regular(b"".join(ended))
+
+
+contents = st.lists(st.sampled_from([b"", b"a", b"\n", b"\r", b"\r\n", b"\x0b", b"\x85"])).map(b"".join)
+
+
+@given(content=contents)
+def test_a_content_is_split_at_line_feeds_alone(content: bytes) -> None:
+    assert split_lines(content) == content.split(b"\n")[:-1]
+    assert b"".join(ended_lines(content)) == content
+    assert len(ended_lines(content + b"\n")) == content.count(b"\n") + 1
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_an_event_that_is_pickled_is_an_event_of_the_same_line(whole: bool) -> None:
+    (event,) = read([line(data={"n": 1}, trace_id="t")], whole=whole)
+    assert seen(pickle.loads(pickle.dumps(event))) == seen(event)
+
+
+def test_threads_that_read_at_the_same_time_have_each_their_own_lines() -> None:
+    """Whoever finds another thread at it reads its events one by one."""
+    lines = [line(data={"n": n}) for n in range(50)]
+    assert decoded._making.acquire(blocking=False)
+    try:
+        events = list(read(lines, whole=False))
+    finally:
+        decoded._making.release()
+    assert {type(event) for event in events} == {Event}
+    assert [seen(event) for event in events] == [seen(event) for event in read(lines, whole=False)]
+
+
+def test_nothing_of_what_could_not_be_read_is_left_for_those_that_come_later() -> None:
+    whole, broken = line(data={"n": 1}), line(data={"n": 2})[:-3]
+    for lines in ([whole, broken], [whole + whole], [whole]):
+        events = list(read(lines, whole=False))
+        assert [event.line for event in events] == lines
+    assert len(decoded._lines) == len(decoded._writers) == 0
+
+
+def test_a_member_named_as_what_is_no_member_changes_nothing() -> None:
+    odd = line(data={"n": 1}, **{"line, no member": "x", "writer, no member": "y"})
+    (event,) = read([odd], whole=False)
+    assert (event.line, event.writer, event.data) == (odd, "w", {"n": 1})

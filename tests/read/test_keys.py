@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from polyrecord.format.block import BadHeader, BlockIndex, pack_block, parse_header, parse_keys
 from polyrecord.format.directory import Directory
-from polyrecord.ids import trace_key
 from polyrecord.read.archive import Archive
 from polyrecord.read.explain import Explain
 from polyrecord.read.files import ShardFile

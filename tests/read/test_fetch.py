@@ -1,4 +1,4 @@
-"""Inflating ahead changes nothing but the time: same lines, same findings, and nothing is left behind."""
+"""Reading block by block: the fast way gives what the patient one does, and nothing is left behind."""
 
 from __future__ import annotations
 
@@ -14,27 +14,31 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from polyrecord.read import ahead, fetch
-from polyrecord.read.ahead import THREAD, Ahead, Ticket
+from polyrecord.read import chain, sift
 from polyrecord.read.archive import Archive, ShardInfo
 from polyrecord.read.blocks import chunks
 from polyrecord.read.event import Event
 from polyrecord.read.explain import Explain
-from polyrecord.read.files import OpenFiles, ShardFile
+from polyrecord.read.files import OpenFiles
+from polyrecord.read.lines import are_regular
 from polyrecord.read.replay import Replay
 from polyrecord.read.selection import Selection
 from polyrecord.times import SECOND
 from tests.read.archives import NOON, ArchiveMaker, Given
 
 WRITERS = ("20261120t120000.host.1.aaaa", "20261120t120000.host.2.bbbb")
-NEVER = 1 << 60  # blocks: as many are never planned
 
 
 @pytest.fixture
-def serial(monkeypatch: pytest.MonkeyPatch) -> Callable[[bool], None]:
-    """Turns inflating ahead off and on again."""
-    usual = fetch.FEW
-    return lambda off: monkeypatch.setattr(fetch, "FEW", NEVER if off else usual)
+def patient(monkeypatch: pytest.MonkeyPatch) -> Callable[[bool], None]:
+    """Has every line looked at on its own, or not."""
+    usual = are_regular
+
+    def turn(on: bool) -> None:
+        for module in (chain, sift):
+            monkeypatch.setattr(module, "are_regular", (lambda *_, **__: False) if on else usual)
+
+    return turn
 
 
 def busy(maker: ArchiveMaker, events: int = 400) -> list[Path]:
@@ -58,7 +62,7 @@ def everything(maker: ArchiveMaker) -> tuple[Any, ...]:
 
 
 def told(explain: Explain) -> tuple[Any, ...]:
-    """All counts but those of bytes read and of blocks in memory, and the findings."""
+    """What was read and kept, and the findings."""
     names = ("blocks_read", "bytes_inflated", "bytes_read", "lines_read", "lines_kept", "torn_bytes")
     return tuple(getattr(explain, name) for name in names), [
         (finding.path.name, finding.offset, finding.bytes, finding.events, finding.reason, finding.counted)
@@ -66,26 +70,15 @@ def told(explain: Explain) -> tuple[Any, ...]:
     ]
 
 
-def inflating() -> list[threading.Thread]:
-    """The threads that inflate."""
-    return [thread for thread in threading.enumerate() if thread.name == THREAD]
-
-
 def open_files() -> int:
     """How many descriptors this process has open."""
     return len(list(Path("/dev/fd").iterdir()))
 
 
-def wait_for_threads() -> None:
-    """Give the threads that were told to end the time to."""
-    for thread in inflating():
-        thread.join(10)
-
-
 @settings(deadline=None, max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
-def test_whatever_is_damaged_the_answer_is_that_of_reading_one_by_one(
-    new_archive: Callable[[], ArchiveMaker], serial: Callable[[bool], None], data: st.DataObject
+def test_whatever_is_damaged_the_answer_is_that_of_looking_at_every_line(
+    new_archive: Callable[[], ArchiveMaker], patient: Callable[[bool], None], data: st.DataObject
 ) -> None:
     maker = new_archive()
     for path in busy(maker, 120):
@@ -95,87 +88,21 @@ def test_whatever_is_damaged_the_answer_is_that_of_reading_one_by_one(
             content[at] = data.draw(st.integers(0, 255))
         end = data.draw(st.sampled_from([len(content), len(content) - 1, len(content) // 2]))
         path.write_bytes(content[:end])
-    serial(True)
+    patient(True)
     alone = everything(maker)
-    serial(False)
+    patient(False)
     assert everything(maker) == alone
 
 
-def test_blocks_are_inflated_ahead_and_every_line_is_there(
-    archive: ArchiveMaker, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    busy(archive)
-    spans: list[int] = []
-    give = Ahead.give
-
-    def watched(self: Ahead, members: bytes, length: int) -> Ticket:
-        spans.append(length)
-        return give(self, members, length)
-
-    monkeypatch.setattr(Ahead, "give", watched)
-    explain = Explain()
-    assert list(Replay(Archive(archive.root), Selection(), explain=explain).lines()) == archive.read()
-    assert sum(spans) > explain.bytes_inflated // 2
-    assert len(spans) < explain.blocks_read // 4
-
-
-def test_adjacent_blocks_are_read_from_the_file_at_once(
-    archive: ArchiveMaker, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    busy(archive)
-    reads: list[int] = []
-    read_at = ShardFile.read_at
-
-    def watched(self: ShardFile, offset: int, length: int) -> bytes:
-        reads.append(length)
-        return read_at(self, offset, length)
-
-    monkeypatch.setattr(ShardFile, "read_at", watched)
-    explain = Explain()
-    assert sum(1 for _ in chunks(Archive(archive.root), Selection(), explain)) == explain.blocks_read
-    assert len(reads) < explain.blocks_read // 2
-
-
-def test_a_few_blocks_start_no_thread(archive: ArchiveMaker, monkeypatch: pytest.MonkeyPatch) -> None:
-    archive.signals(30, block_bytes=1000)
-    monkeypatch.setattr(Ahead, "give", None)
-    explain = Explain()
-    assert len(list(Replay(Archive(archive.root), Selection(), explain=explain))) == 30
-    assert 1 < explain.blocks_read <= fetch.FEW
-
-
-def test_what_is_inflated_and_not_asked_for_is_bounded(
-    archive: ArchiveMaker, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    busy(archive)
-    monkeypatch.setattr(fetch, "_MOST", 6000)
-    monkeypatch.setattr(fetch, "_SPAN", 2000)
-    held: list[int] = []
-    begin = fetch.Fetcher._begin
-
-    def watched(self: fetch.Fetcher, following: fetch.Following) -> None:
-        begin(self, following)
-        held.append(self._held)
-
-    monkeypatch.setattr(fetch.Fetcher, "_begin", watched)
-    assert list(Replay(Archive(archive.root), Selection()).lines()) == archive.read()
-    assert 0 < max(held) <= 6000
-
-
 @pytest.mark.parametrize("taken", [0, 1, 50, None])
-def test_an_iterator_ends_its_thread_and_closes_its_files_wherever_it_is_left(
-    archive: ArchiveMaker, taken: int | None
-) -> None:
+def test_an_iterator_closes_its_files_wherever_it_is_left(archive: ArchiveMaker, taken: int | None) -> None:
     busy(archive)
-    wait_for_threads()
     before = open_files()
     for iterate in (_lines, _events, _chunks):
         iterator = iterate(archive)
         for _ in range(taken if taken is not None else 10_000):
             next(iterator, None)
         del iterator
-    wait_for_threads()
-    assert not inflating()
     assert open_files() == before
 
 
@@ -191,7 +118,7 @@ def _chunks(maker: ArchiveMaker) -> Iterator[object]:
     return chunks(Archive(maker.root), Selection(), Explain())
 
 
-def test_two_iterations_at_a_time_have_a_thread_each(archive: ArchiveMaker) -> None:
+def test_two_iterations_at_a_time_do_not_meet(archive: ArchiveMaker) -> None:
     busy(archive)
     expected = archive.read()
     first, second = _lines(archive), _lines(archive)
@@ -199,7 +126,6 @@ def test_two_iterations_at_a_time_have_a_thread_each(archive: ArchiveMaker) -> N
     assert [line for line, _ in pairs] == [line for _, line in pairs] == expected
 
 
-@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_after_a_fork_both_processes_read_on_to_the_end(archive: ArchiveMaker) -> None:
     busy(archive)
     lines = Replay(Archive(archive.root), Selection()).lines()
@@ -231,8 +157,6 @@ async def test_an_async_replay_gives_the_same_and_leaves_nothing_behind(archive:
         for _ in range(taken):
             await anext(events)
         await events.aclose()
-    wait_for_threads()
-    assert not inflating()
     assert open_files() == before
 
 
@@ -257,8 +181,6 @@ async def test_an_async_replay_that_is_cancelled_while_it_reads_leaves_nothing_b
     go_on.set()
     with pytest.raises(asyncio.CancelledError):
         await reading
-    wait_for_threads()
-    assert not inflating()
     assert open_files() == before
 
 
@@ -268,14 +190,3 @@ async def _count(replay: Replay) -> int:
         return len([event async for event in events])
     finally:
         await events.aclose()
-
-
-def test_where_nothing_can_be_inflated_ahead_blocks_are_inflated_one_by_one(
-    archive: ArchiveMaker, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    busy(archive)
-    expected = everything(archive)
-    monkeypatch.setattr(ahead, "inflate_members", lambda members, length: None)
-    assert everything(archive) == expected
-    monkeypatch.setattr(ahead, "inflate_members", lambda members, length: b"x" * length)
-    assert everything(archive) == expected, "what was inflated is believed as far as its CRC holds"
