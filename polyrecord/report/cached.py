@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -16,6 +16,7 @@ from polyrecord.read.explain import Explain
 from polyrecord.read.match import Matcher
 from polyrecord.read.selection import Selection
 from polyrecord.read.source import Source
+from polyrecord.report.used import Used
 
 T = TypeVar("T")
 
@@ -26,26 +27,6 @@ class Tabled:
 
     info: ShardInfo
     tables: Mapping[str, tuple[Path, Table]]
-
-
-@dataclass(slots=True)
-class Used:
-    """How many shards were read by tables, histograms and lines, and which tables were not as made."""
-
-    by_tables: int = 0
-    by_histograms: int = 0
-    by_lines: int = 0
-    unfit: list[Path] = field(default_factory=list)
-
-    @property
-    def counts(self) -> dict[str, int]:
-        """The numbers under the names that --explain has for them."""
-        return {
-            "shards_by_tables": self.by_tables,
-            "shards_by_histograms": self.by_histograms,
-            "shards_by_lines": self.by_lines,
-            "tables_unfit": len(self.unfit),
-        }
 
 
 @dataclass(frozen=True, slots=True)

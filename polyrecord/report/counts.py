@@ -15,6 +15,7 @@ from polyrecord.read.lines import Head, read_head
 from polyrecord.read.match import Matcher
 from polyrecord.read.where import field_path, text_of, value_at
 from polyrecord.report.question import Coverage, Question, Window
+from polyrecord.report.tally import Tally
 
 # How much of a time as text names the period it lies in.
 PERIODS: Final = {"minute": 16, "hour": 13, "date": 10}
@@ -79,17 +80,6 @@ def _key_of(field: str) -> _Key:
         return text_of(value_at(read_json(line), paths))
 
     return value
-
-
-@dataclass(frozen=True, slots=True)
-class Tally:
-    """What was counted in one shard line by line; times are nine-digit text."""
-
-    events: int
-    first_ts: str | None
-    last_ts: str | None
-    types: dict[str, int]
-    content_bytes: int
 
 
 def tally_shard(info: ShardInfo, matcher: Matcher, explain: Explain, *, plain_only: bool) -> Tally:

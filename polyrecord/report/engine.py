@@ -46,12 +46,16 @@ class Engine:
 
 
 @contextmanager
-def open_engine(paths: Iterable[Path] = ()) -> Iterator[tuple[Engine, LineFile]]:
+def open_engine(
+    paths: Iterable[Path] = (), *, threads: int | None = None
+) -> Iterator[tuple[Engine, LineFile]]:
     """An engine without any table, which can read these files, and the file that lines come through.
 
+    It works with so many threads, by default with one for each processor.
     It can read no other file, reach no network and change none of its settings: no line can make it.
     """
-    with open_box(paths, preserve_insertion_order=False) as box:
+    settings = {} if threads is None else {"threads": threads}
+    with open_box(paths, preserve_insertion_order=False, **settings) as box:
         box.connection.execute(MACROS)
         yield Engine(box.connection), box.lines
 

@@ -8,11 +8,10 @@ from dataclasses import dataclass, replace
 
 from polyrecord.read.archive import ShardInfo
 from polyrecord.read.coverage import StreamCoverage
-from polyrecord.read.match import Matcher
 from polyrecord.read.selection import Selection
 from polyrecord.read.shard import HeaderTable, RawRecord, ShardIndex, open_shard
-from polyrecord.report.counts import Tally, tally_shard
 from polyrecord.report.question import Coverage, Question, Window
+from polyrecord.report.tally import Tally
 from polyrecord.times import format_ts
 
 _LENGTH, _CONTENT, _EVENTS, _FIRST_SEQ, _LAST_SEQ, _MIN_TS, _MAX_TS = 1, 2, 3, 5, 6, 9, 10
@@ -110,15 +109,23 @@ def _plain_tally(info: ShardInfo, index: ShardIndex, question: Question) -> Tall
     """What stands in the plain regions of a shard, all of it; None where there are none."""
     if index.plain is None:
         return None
-    return tally_shard(info, Matcher(Selection()), question.explain, plain_only=True)
+    return _tally(info, Selection(), question, plain_only=True)
 
 
 def _counted(info: ShardInfo, index: ShardIndex, question: Question) -> ShardRow:
     """A shard's selected events, counted one by one."""
-    tally = tally_shard(info, Matcher(question.selection), question.explain, plain_only=False)
+    tally = _tally(info, question.selection, question, plain_only=False)
     bare = ShardIndex(info, index.size, HeaderTable([]), plain_regions=index.plain_regions)
     row = _row(info, bare, tally)
     return replace(row, blocks=index.table.blocks)
+
+
+def _tally(info: ShardInfo, selection: Selection, question: Question, *, plain_only: bool) -> Tally:
+    # Of an archive of ours no line is read: what reads them is not loaded.
+    from polyrecord.read.match import Matcher
+    from polyrecord.report.counts import tally_shard
+
+    return tally_shard(info, Matcher(selection), question.explain, plain_only=plain_only)
 
 
 def _is_selected(index: ShardIndex, selection: Selection) -> bool:

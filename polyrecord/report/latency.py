@@ -11,9 +11,9 @@ from typing import Final
 from polyrecord.events.stages import DEFAULT_STAGES, END_TO_END
 from polyrecord.read.explain import Explain
 from polyrecord.report.cached import Parts, Tabled
-from polyrecord.report.engine import engine_over, open_engine
+from polyrecord.report.engine import engine_over
 from polyrecord.report.grouping import Group, Groups, group_lines
-from polyrecord.report.measured import CannotBeColumns, TypedLines
+from polyrecord.report.measured import CannotBeColumns, typed_lines
 from polyrecord.report.question import Coverage, Question, Window
 from polyrecord.report.spread import Rows, Spread, rows_of_lines, rows_of_tables, spreads
 from polyrecord.report.stages import declared_stages
@@ -137,7 +137,8 @@ def _summarize(question: Question) -> LatencySummary:
     def answer(parts: Parts, explain: Explain) -> tuple[int, int, tuple[StageLatency, ...]]:
         first = Explain(strict=explain.strict)
         try:
-            given = _of_columns(parts.tabled, parts.chunks(question.selection, first), declared)
+            chunks = parts.chunks(question.selection, first)
+            given = _of_columns(parts.tabled, chunks, declared, has_lines=bool(parts.lined))
         except CannotBeColumns:
             first = Explain(strict=explain.strict)
             given = _of_lines(parts.paths, parts.chunks(question.selection, first), declared)
@@ -154,20 +155,19 @@ def latency_of(
     """Events, unreadable lines, and each stage that occurs: declared ones first, the end to end last."""
     held = list(chunks)
     try:
-        return _of_columns((), held, declared)
+        return _of_columns((), held, declared, has_lines=True)
     except CannotBeColumns:
         return _of_lines((), held, declared)
 
 
 def _of_columns(
-    tabled: Sequence[Tabled], chunks: Iterable[bytes], declared: Sequence[str]
+    tabled: Sequence[Tabled], chunks: Iterable[bytes], declared: Sequence[str], *, has_lines: bool
 ) -> tuple[int, int, tuple[StageLatency, ...]]:
     """The fast way: nothing but the stages is read. Raises CannotBeColumns."""
     tables = [(path, table) for each in tabled for path, table in each.tables.values()]
     known = {name for _, table in tables for name in table.stages}
-    with open_engine(path for path, _ in tables) as (engine, file):
-        lines = TypedLines(engine, file, in_order(known, declared) or declared)
-        lines.load(chunks)
+    paths, guesses = [path for path, _ in tables], in_order(known, declared) or declared
+    with typed_lines(chunks, paths, guesses, has_lines=has_lines) as (engine, lines):
         names = in_order(known | lines.stages, declared)
         rows = [Rows(f"{table} where ts is not null", columns) for table, columns in lines.pieces]
         measured = spreads(engine, [*rows_of_tables(tabled), *rows], names)

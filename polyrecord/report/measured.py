@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Final
 
 from polyrecord.read.event import NotAnEvent, read_json
-from polyrecord.report.engine import Engine
-from polyrecord.report.feed import LineFile
+from polyrecord.report.beside import made_beside
+from polyrecord.report.engine import Engine, open_engine
+from polyrecord.report.feed import line_file
+from polyrecord.report.pieces import Piece, pieces
 from polyrecord.report.quoting import can_be_named, identifier, literal
 
-_PIECE: Final = 32 << 20  # bytes of lines in memory before the engine takes them over
 _FIRST_LINES: Final = 64  # mostly they have all the names there are
 _MOST_STAGES: Final = 300  # a column each
-_END: Final = b'_ms"'  # of a name in the text of a line
 _NULL: Final = re.compile(rb'"([^"\\]{0,100}_ms)":null')
 
 _NAMES: Final = """
@@ -43,21 +46,19 @@ class TypedLines:
     known so far, and where its text has more of what may be a name than values were found, for all in it.
     """
 
-    def __init__(self, engine: Engine, lines: LineFile, guesses: Iterable[str]) -> None:
+    def __init__(self, engine: Engine, guesses: Iterable[str]) -> None:
         """`guesses` are names; those that no line has are not among `stages` in the end."""
-        self._engine, self._lines = engine, lines
+        self._engine = engine
         self._names: list[str] = []
         self._found: set[str] = set()
-        self._ends = 0  # what may be names in the piece
-        self._escaped = False
-        self._pieces: list[int] = []  # how many of the names are columns of each
+        self._tables: list[int] = []  # how many of the names are columns of each
         self.events = self.unreadable = 0
         self._add(guesses)
 
     @property
     def pieces(self) -> Iterator[tuple[str, dict[str, str]]]:
         """The tables, and in each the column of every name."""
-        for at, count in enumerate(self._pieces):
+        for at, count in enumerate(self._tables):
             yield f"typed_{at}", {name: f"v{place}" for place, name in enumerate(self._names[:count])}
 
     @property
@@ -65,19 +66,12 @@ class TypedLines:
         """The names of which there is at least one, measured or null."""
         return frozenset(self._found)
 
-    def load(self, chunks: Iterable[bytes]) -> None:
-        """Read whole lines in chunks; raises DataError and CannotBeColumns."""
-        self._lines.begin()
-        for at, chunk in enumerate(chunks):
+    def load(self, pieces: Iterable[Piece]) -> None:
+        """Read pieces of lines, each before the next is asked for; raises DataError and CannotBeColumns."""
+        for at, piece in enumerate(pieces):
             if at == 0:
-                self._add(_guessed(chunk))
-            if self._lines.size and self._lines.size + len(chunk) > _PIECE:
-                self._flush()
-            self._lines.add(chunk)
-            self._ends += chunk.count(_END)
-            self._escaped = self._escaped or (b"\\" in chunk and b"\\u" in chunk)
-        self._flush()
-        self._lines.clear()
+                self._add(_guessed(piece.beginning))
+            self._take(piece)
 
     def _add(self, names: Iterable[str]) -> None:
         """Take names for columns."""
@@ -87,39 +81,37 @@ class TypedLines:
             raise CannotBeColumns
         self._names = known
 
-    def _flush(self) -> None:
-        if not self._lines.size:
-            return
-        self._lines.end()
-        rows, events, present = self._read()
-        if self._escaped or sum(present.values()) != self._ends:
+    def _take(self, piece: Piece) -> None:
+        rows, events, present = self._read(piece)
+        if piece.escaped or sum(present.values()) != piece.ends:
             known = len(self._names)
-            present = self._all_names(present)
+            present = self._all_names(piece, present)
             if len(self._names) > known:
-                self._read()
+                self._read(piece)
         self._found.update(present)
         self.events += events
         self.unreadable += rows - events
-        self._pieces.append(len(self._names))
-        self._ends, self._escaped = 0, False
-        self._lines.begin()
+        self._tables.append(len(self._names))
 
-    def _read(self) -> tuple[int, int, dict[str, int]]:
+    def _read(self, piece: Piece) -> tuple[int, int, dict[str, int]]:
         """Make a table of the piece; its lines, its events, and how many numbers there are by name."""
-        table = f"typed_{len(self._pieces)}"
+        table = f"typed_{len(self._tables)}"
+        kinds = {name: _kind(name, piece) for name in self._names}
         values = "".join(
             f", try_cast(data.{identifier(name)}::varchar as double) as v{at}"
-            for at, name in enumerate(self._names)
+            if kind == "json"
+            else f", data.{identifier(name)} as v{at}"
+            for at, (name, kind) in enumerate(kinds.items())
         )
-        shape = ", ".join(f"{identifier(name)} json" for name in self._names)
+        shape = ", ".join(f"{identifier(name)} {kind}" for name, kind in kinds.items())
         self._engine.run(
             "typed",
             f"create or replace temp table {table} as select ts, seq, trace_id{values} "  # noqa: S608  # quoted
             f"from read_json($path, format = 'newline_delimited', maximum_object_size = $longest, "
             "ignore_errors = true, columns = {ts: 'VARCHAR', seq: 'UBIGINT', trace_id: 'VARCHAR', "
             f"data: {literal(f'STRUCT({shape})' if shape else 'JSON')}}})",
-            path=self._lines.path,
-            longest=self._lines.longest,
+            path=piece.lines.path,
+            longest=piece.lines.longest,
         )
         counts = "".join(f", count(v{at})" for at in range(len(self._names)))
         ((rows, events, *found),) = self._engine.run(
@@ -128,16 +120,48 @@ class TypedLines:
         )
         return rows, events, {name: count for name, count in zip(self._names, found, strict=True) if count}
 
-    def _all_names(self, present: dict[str, int]) -> dict[str, int]:
+    def _all_names(self, piece: Piece, present: dict[str, int]) -> dict[str, int]:
         """The names in a piece of which the numbers found are not all there is."""
-        nulls = Counter(_NULL.findall(self._lines.text()))
-        if not self._escaped and sum(present.values()) + nulls.total() == self._ends:
+        lines = piece.lines
+        nulls = Counter(_NULL.findall(lines.text()))
+        if not piece.escaped and sum(present.values()) + nulls.total() == piece.ends:
             present |= {name.decode("utf-8", "replace"): count for name, count in nulls.items()}
         else:
-            rows = self._engine.run("names", _NAMES, path=self._lines.path, longest=self._lines.longest)
+            rows = self._engine.run("names", _NAMES, path=lines.path, longest=lines.longest)
             present = dict.fromkeys((name for (name,) in rows), 1)
         self._add(present)
         return present
+
+
+def _kind(name: str, piece: Piece) -> str:
+    """The type to read a stage as: the engine takes a text or a truth value for a number where it may."""
+    is_seen = name.endswith("_ms") and not piece.escaped
+    return "double" if is_seen and not piece.odd else "json"
+
+
+def _processors() -> int:
+    """How many this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@contextmanager
+def typed_lines(
+    chunks: Iterable[bytes], paths: Iterable[Path], guesses: Iterable[str], *, has_lines: bool = True
+) -> Iterator[tuple[Engine, TypedLines]]:
+    """An engine that can read these files too, with the stages in chunks of whole lines as tables.
+
+    Without `has_lines` there are no chunks. Raises DataError and CannotBeColumns.
+    """
+    threads = max(_processors() - 1, 1) if has_lines else None  # one is busy with the next piece
+    with (
+        line_file() as one,
+        line_file() as other,
+        made_beside(pieces(chunks, (one, other))) as made,
+        open_engine([*paths, Path(one.path), Path(other.path)], threads=threads) as (engine, _),
+    ):
+        lines = TypedLines(engine, guesses)
+        lines.load(made)
+        yield engine, lines
 
 
 def _guessed(chunk: bytes) -> list[str]:

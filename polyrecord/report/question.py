@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from polyrecord.read import coverage as read_coverage
 from polyrecord.read.coverage import Sampled, StreamCoverage
 from polyrecord.read.explain import Explain
 from polyrecord.read.selection import Selection
 from polyrecord.read.source import Source
-from polyrecord.report.cached import Parts, Used, answered
+from polyrecord.report.used import Used
 from polyrecord.times import format_ts
+
+if TYPE_CHECKING:
+    from polyrecord.report.cached import Parts
 
 T = TypeVar("T")
 _SEEN_ONCE = ("torn_bytes", "padding_bytes", "plain_members")
@@ -75,6 +78,8 @@ class Question:
 
     def answered(self, answer: Callable[[Parts, Explain], T]) -> T:
         """What `answer` makes of the question's shards, from tables and lines; raises DataError."""
+        from polyrecord.report.cached import answered  # a trace is not had from tables
+
         return answered(self.source, self.selection, self.explain, self.used, answer)
 
     def coverage(self) -> Coverage:

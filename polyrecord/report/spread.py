@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, Final
 
 from polyrecord.report.cached import Tabled
+from polyrecord.report.counted import (
+    QUANTILES,
+    counted_sql,
+    is_coarse,
+    largest_of,
+    quantiles_of,
+    sample_sql,
+)
 from polyrecord.report.engine import Engine
 from polyrecord.report.quoting import identifier, literals, pointer
 
@@ -90,13 +99,12 @@ class _Batch:
     def __init__(self, engine: Engine, rows: Sequence[Rows], names: Sequence[str]) -> None:
         self._engine, self._names = engine, names
         self._measured = "\nunion all\n".join(each.select(names) for each in rows)
+        self._is_one = all(each.group == "0" for each in rows)
         self._pointers = [pointer(name) for name in names]
 
     def answer(self) -> Iterator[tuple[int, dict[str, Spread]]]:
         """The groups and their spreads."""
-        told: dict[int, list[_Figures]] = {}
-        for group, *row in self._ask(_spread_sql(len(self._names))):
-            told[group] = [_Figures(*row[at : at + _COUNT]) for at in range(0, len(row), _COUNT)]
+        told = self._counted() if self._is_coarse() else self._sorted()
         worst = self._worst(told)
         means = self._means() if any(each.is_large for row in told.values() for each in row) else {}
         for group, row in told.items():
@@ -108,6 +116,22 @@ class _Batch:
                     if each.measured or each.negative
                 },
             )
+
+    def _is_coarse(self) -> bool:
+        """Whether all is one group, and its values are few different ones."""
+        return self._is_one and is_coarse(*self._ask(sample_sql(len(self._names)))[0])
+
+    def _counted(self) -> dict[int, list[_Figures]]:
+        row = [_NO_FIGURES] * len(self._names)
+        for stage, values, counts, total in self._ask(counted_sql(len(self._names))):
+            row[stage] = _figures_of(values, counts, total)
+        return {0: row}
+
+    def _sorted(self) -> dict[int, list[_Figures]]:
+        told: dict[int, list[_Figures]] = {}
+        for group, *row in self._ask(_spread_sql(len(self._names))):
+            told[group] = [_Figures(*row[at : at + _COUNT]) for at in range(0, len(row), _COUNT)]
+        return told
 
     def _ask(self, text: str, **parameters: object) -> list[tuple[Any, ...]]:
         if "$pointers" in self._measured:
@@ -179,12 +203,28 @@ class _Figures:
         )
 
 
+_NO_FIGURES: Final = _Figures(0, 0, None, None, None, None, ())
+
+
+def _figures_of(values: Sequence[float], counts: Sequence[int], total: str | None) -> _Figures:
+    """The figures of ascending finite values, with how many there are of each."""
+    first = bisect_left(values, 0.0)
+    negative = sum(counts[:first])
+    values, counts = values[first:], counts[first:]
+    if not values:
+        return replace(_NO_FIGURES, negative=negative)
+    return _Figures(
+        sum(counts), negative, values[0], values[-1], total,
+        quantiles_of(values, counts), largest_of(values, counts, WORST),
+    )  # fmt: skip
+
+
 # A sum of doubles depends on their order, which is another one in tables; that of decimals does not.
 _COUNT: Final = 7  # figures of a stage
 _OF_ONE: Final = """
     count(p{at}), count(n{at}), min(p{at}), max(p{at}),
     case when max(p{at}) < 1e8 then sum(try_cast(p{at} as decimal(18, 9)))::varchar end,
-    quantile_cont(p{at}, [0.5, 0.95, 0.99, 0.999]), max(p{at}, {worst})
+    quantile_cont(p{at}, {quantiles}), max(p{at}, {worst})
 """
 _IN_ORDER: Final = "order by group_id, stage, place"
 
@@ -196,7 +236,7 @@ def _spread_sql(stages: int) -> str:
         f"case when isfinite(v{at}) and v{at} < 0 then v{at} end as n{at}"
         for at in range(stages)
     )
-    figures = ",".join(_OF_ONE.format(at=at, worst=WORST) for at in range(stages))
+    figures = ",".join(_OF_ONE.format(at=at, worst=WORST, quantiles=list(QUANTILES)) for at in range(stages))
     return f"select group_id, {figures} from (select group_id, {finite} from measured) group by group_id"  # noqa: S608  # numbers
 
 

@@ -12,10 +12,11 @@ from polyrecord.read.blocks import chunks_of_shard
 from polyrecord.read.explain import Explain
 from polyrecord.read.match import Matcher
 from polyrecord.read.selection import Selection
-from polyrecord.report.cached import Parts, Used
+from polyrecord.report.cached import Parts
 from polyrecord.report.engine import question_text
 from polyrecord.report.feed import LineFile
 from polyrecord.report.quoting import pointer
+from polyrecord.report.used import Used
 
 Origin: TypeAlias = tuple[str, str]
 """Writer and stream."""

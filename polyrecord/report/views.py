@@ -10,13 +10,14 @@ from polyrecord.events.names import EventType
 from polyrecord.read.explain import Explain
 from polyrecord.read.selection import Selection
 from polyrecord.read.source import Source
-from polyrecord.report.cached import Used, parts_of
+from polyrecord.report.cached import parts_of
 from polyrecord.report.columns import ENVELOPE, MOST_FIELDS, Column, columns_of
 from polyrecord.report.feed import LineFile
 from polyrecord.report.info import describe
 from polyrecord.report.question import Question
 from polyrecord.report.quoting import can_be_named, distinct_names, identifier, literal, literals
 from polyrecord.report.tables import Portion, Tables, shard_parts
+from polyrecord.report.used import Used
 
 EVENTS: Final = "events"
 _CATALOGUE: Final = tuple(member.value for member in EventType)
