@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import replace
 from difflib import get_close_matches
 from typing import Annotated, Any
@@ -14,6 +13,7 @@ from polyrecord.cli.options import Ask
 from polyrecord.cli.output import answer_with, finish, wants_colour, write
 from polyrecord.cli.parameters import Argument, Exit, Option
 from polyrecord.cli.reading import reading
+from polyrecord.cli.width import terminal_width
 from polyrecord.errors import ExitCode, NotFound, UsageError
 from polyrecord.report.question import Question
 
@@ -144,5 +144,5 @@ def _write_rows(ask: Ask, names: list[str], rows: list[list[str]]) -> None:
         return
     from polyrecord.report.render.as_table import text_table
 
-    width = shutil.get_terminal_size().columns
+    width = terminal_width()
     write(text_table(names, rows, width=width, colour=wants_colour()).encode("utf-8", "replace"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator
@@ -20,6 +19,7 @@ from polyrecord.cli.output import wants_colour, write
 from polyrecord.cli.parameters import Exit, Option
 from polyrecord.cli.progress import Bar
 from polyrecord.cli.stop import Stop
+from polyrecord.cli.width import terminal_width
 from polyrecord.errors import ArchiveMissing, ExitCode, UsageError
 from polyrecord.format.layout import check_stream
 from polyrecord.read.selection import Selection, read_window
@@ -164,7 +164,7 @@ def _table(answer: Compact) -> bytes:
     text = _line(answer)
     if not answer.shards or answer.dry_run:
         return text
-    width = shutil.get_terminal_size().columns
+    width = terminal_width()
     names = ["stream", "shards", "gzip", "kind", "files", "size"]
     table = text_table(names, _rows(answer), width=width, colour=wants_colour())
     return text + b"\n" + table.encode("utf-8", "replace")

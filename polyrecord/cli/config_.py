@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -13,6 +12,7 @@ from polyrecord.cli.command import command
 from polyrecord.cli.narrate import say
 from polyrecord.cli.output import wants_colour, write
 from polyrecord.cli.parameters import Argument, Option
+from polyrecord.cli.width import terminal_width
 from polyrecord.errors import ConfigError, NotFound, UsageError
 from polyrecord.settings.files import NAME
 from polyrecord.settings.load import Setting, Settings, load
@@ -139,7 +139,7 @@ def _table(settings: Settings) -> bytes:
         table.add_row(*(Text(_harmless(cell), style=style) for cell in cells))
     file = io.StringIO()
     colour = wants_colour()
-    width = max(shutil.get_terminal_size().columns, 60)
+    width = max(terminal_width(), 60)
     console = Console(file=file, width=width, force_terminal=colour, no_color=not colour)
     console.print(Text(f"settings of {settings.file or 'defaults and environment'}", style="bold"))
     console.print(table)

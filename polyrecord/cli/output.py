@@ -15,7 +15,7 @@ from polyrecord.errors import ExitCode
 from polyrecord.settings.files import settings_file, variables
 
 if TYPE_CHECKING:
-    from polyrecord.report.cached import Used
+    from polyrecord.report.used import Used
 
 _MOST_UNFIT: Final = 20
 _MANY_LINES: Final = 1 << 16  # bytes gathered before they are written
@@ -86,11 +86,10 @@ def _teach(answer: Any) -> None:
 
 def _table(answer: Any) -> bytes:
     _teach(answer)
-    import shutil
-
+    from polyrecord.cli.width import terminal_width
     from polyrecord.report.render.as_table import to_table
 
-    width = shutil.get_terminal_size().columns
+    width = terminal_width()
     return to_table(answer, width=width, colour=wants_colour()).encode("utf-8", "replace")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -17,6 +16,7 @@ from polyrecord.cli.options import read_output
 from polyrecord.cli.output import wants_colour, write
 from polyrecord.cli.parameters import Exit, Option
 from polyrecord.cli.progress import Bar
+from polyrecord.cli.width import terminal_width
 from polyrecord.errors import ExitCode, UsageError
 from polyrecord.settings.files import settings_file, variables
 from polyrecord.settings.root import archive_root
@@ -224,7 +224,7 @@ def _table(answer: Pruned) -> bytes:
     lines = [_headline(answer)]
     if answer.shards:
         names = ["stream", "shards", "events", "size", "from", "to", "why"]
-        width = shutil.get_terminal_size().columns
+        width = terminal_width()
         lines += ["", text_table(names, _rows(answer), width=width, colour=wants_colour()).rstrip("\n"), ""]
     places = dict.fromkeys(str(one.to) for one in answer.shards if one.to is not None)
     lines += [f"moved to {words.shown(place)}" for place in places]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -22,6 +21,7 @@ from polyrecord.cli.verify_ import (
     problem_lines,
     verification_document,
 )
+from polyrecord.cli.width import terminal_width
 from polyrecord.errors import ExitCode, UsageError
 from polyrecord.settings.root import archive_root
 
@@ -104,7 +104,7 @@ def _table(sealed: Sealed, taken: list[Left]) -> bytes:
     if not rows:
         return b""
     names = ["writer", "shards", "events", "cut off", "what"]
-    width = shutil.get_terminal_size().columns
+    width = terminal_width()
     return text_table(names, rows, width=width, colour=wants_colour()).encode("utf-8", "replace")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +15,7 @@ from polyrecord.cli.options import read_output
 from polyrecord.cli.output import wants_colour, write
 from polyrecord.cli.parameters import Exit, Option
 from polyrecord.cli.progress import Bar
+from polyrecord.cli.width import terminal_width
 from polyrecord.errors import ExitCode, UsageError
 from polyrecord.format.layout import check_stream
 from polyrecord.settings.root import archive_root
@@ -119,7 +119,7 @@ def _table(answer: Repack) -> bytes:
     lines = [f"{words.shown(answer.root)}: {would}{done}{saved}"]
     if answer.shards:
         names = ["stream", "shards", "events", "blocks", "then", "size", "then"]
-        width = shutil.get_terminal_size().columns
+        width = terminal_width()
         lines += ["", text_table(names, _rows(answer), width=width, colour=wants_colour()).rstrip("\n")]
     return "\n".join([*lines, ""]).encode("utf-8", "replace")
 

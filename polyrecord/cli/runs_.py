@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +15,7 @@ from polyrecord.cli.options import FORMATS, read_ends, read_output
 from polyrecord.cli.output import wants_colour, write
 from polyrecord.cli.parameters import Argument, Option
 from polyrecord.cli.progress import Bar
+from polyrecord.cli.width import terminal_width
 from polyrecord.errors import UsageError
 from polyrecord.settings.root import archive_root
 from polyrecord.times import format_ts
@@ -170,7 +170,7 @@ def _table(runs: list[Run], now: int) -> bytes:
     from polyrecord.report.render import words
     from polyrecord.report.render.as_table import text_table
 
-    width = shutil.get_terminal_size().columns
+    width = terminal_width()
     is_wide = width >= _WIDE
     names = ["writer", "state", "lasted", "events"]
     names += ["dropped", "program", "git", "config", "strategy"] if is_wide else []

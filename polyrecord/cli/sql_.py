@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from collections.abc import Iterable, Iterator
 from itertools import islice
@@ -15,6 +14,7 @@ from polyrecord.cli.options import Ask, existing_file
 from polyrecord.cli.output import finish, is_terminal, wants_colour, write, write_lines
 from polyrecord.cli.parameters import Argument, Option
 from polyrecord.cli.reading import reading
+from polyrecord.cli.width import terminal_width
 from polyrecord.errors import DataError, UsageError
 
 if TYPE_CHECKING:
@@ -163,7 +163,7 @@ def _write_table(rows: Rows, statement: Statement, limit: int) -> None:
         lines = [shown(line) for row in held for line in str(row[-1]).splitlines()]
         write("\n".join([*lines, ""]).encode("utf-8", "replace"))
         return
-    width = shutil.get_terminal_size().columns
+    width = terminal_width()
     table = table_text(rows.columns, held, width=width, bold=wants_colour())
     write("\n".join([*table.lines, ""]).encode("utf-8", "replace"))
     _tell_limit(rest, limit)

@@ -138,16 +138,17 @@ def info_command(
       polyrecord info --by hour --type fill
       polyrecord info --file logs/metrics.jsonl
     """
-    from polyrecord.report.counts import count_by
-    from polyrecord.report.info import describe
-
     if by is not None:
+        from polyrecord.report.counts import count_by
+
         counts = count_by(Question(ask.source, ask.selection, ask.explain), by)
         answer_with(ask, counts)
         if not counts.events:
             tell_empty(ask, "such events")
         finish(ask)
         return
+    from polyrecord.report.info import describe
+
     answer = describe(Question(ask.source, ask.selection, ask.explain))
     answer_with(ask, answer)
     if not answer.shards:

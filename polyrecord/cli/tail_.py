@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 import time
 from dataclasses import dataclass, replace
@@ -18,6 +17,7 @@ from polyrecord.cli.parameters import Option, PipeClosed
 from polyrecord.cli.reading import reading
 from polyrecord.cli.stop import Stop
 from polyrecord.cli.tail_line import TailLine
+from polyrecord.cli.width import terminal_width
 from polyrecord.errors import ArchiveMissing, UsageError
 from polyrecord.read.archive import Archive
 from polyrecord.read.replay import Replay
@@ -213,7 +213,7 @@ def _run(ask: Ask, wish: _Wish, output: Sink, stop: Stop) -> None:
 def _renderer(ask: Ask, wish: _Wish) -> TailLine | None:
     if ask.output == "json" or (ask.output == "auto" and (wish.output or not is_terminal())):
         return None
-    return TailLine(shutil.get_terminal_size().columns, colour=wish.output is None and wants_colour())
+    return TailLine(terminal_width(), colour=wish.output is None and wants_colour())
 
 
 def _tell_last(ask: Ask, wish: _Wish, delivery: Delivery, stop: Stop) -> None:

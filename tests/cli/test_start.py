@@ -20,6 +20,7 @@ from polyrecord.cli.lazy import COMMANDS
 from polyrecord.cli.parameters import OPTION, Declared, Exit
 from tests.cli.conftest import Run
 from tests.cli.nasty import TRACE, write_nasty
+from tests.report.archives import latency, write
 
 VALUES = [
     "", "-", "0", "7", "-3", "1.5", ".5", "1e3", "007", " 5", "1_0", "٣", "text", "a=b", "--", "-x", "9" * 20,
@@ -183,4 +184,28 @@ def test_a_command_loads_nothing_idle(arguments: list[str], idle: set[str], tmp_
 
     code, loaded = json.loads(done.stderr.splitlines()[-1])
     assert code in {0, 3}, done.stderr
+    assert idle & set(loaded) == set()
+
+
+WHOLE = LOADED.replace('name.partition(".")[0]', "name")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "idle"),
+    [
+        (["info"], {"msgspec", "polyrecord.read.blocks", "polyrecord.report.counts", "socket"}),
+        (["trace", f"{1:032x}"], {"polyrecord.derived", "polyrecord.report.cached", "socket"}),
+        (["info", "--format", "json"], {"msgspec", "polyrecord.read.blocks", "rich"}),
+    ],
+)
+def test_of_an_archive_of_ours_a_command_loads_only_what_its_answer_needs(
+    arguments: list[str], idle: set[str], tmp_path: Path
+) -> None:
+    write(tmp_path, [latency({"a_ms": 1.0}, trace_id=f"{1:032x}")])
+    done = subprocess.run(
+        [sys.executable, "-c", WHOLE, *arguments], cwd=tmp_path, capture_output=True, check=False
+    )
+
+    code, loaded = json.loads(done.stderr.splitlines()[-1])
+    assert code == 0, done.stderr
     assert idle & set(loaded) == set()
