@@ -33,7 +33,7 @@ from polyrecord.record.policy import RotatePolicy
 from polyrecord.times import SECOND, format_ts, parse_ts
 
 Kind: TypeAlias = Literal["day", "month"]
-VERSION = 1  # of what is generated: a change of any byte of it is a new one
+VERSION = 2  # of what is generated: a change of any byte of it is a new one
 SEED = 7
 END_NS = parse_ts("2026-11-20T20:00:00Z")
 DAY_NS = 86_400 * SECOND

@@ -101,9 +101,9 @@ ROW = Row(
     "find",
     "Finding one trace",
     __doc__ or "",
-    """Of the {whole:.2f} s, {inside:.3f} s is the search in a process that runs already: the directory of
-each shard, or the headers of its blocks, name the traces that are in it, and the few blocks that hold the
-id are inflated. {start:.3f} s is an interpreter that does nothing; the rest is importing what the command
+    """Of the {whole:.2f} s, {inside:.3f} s is the search in a process that runs already: the directories
+of the shards say which blocks may hold the id, about two bytes for each trace of a block, and these few are
+inflated. {start:.3f} s is an interpreter that does nothing; the rest is importing what the command
 needs and encoding its answer. The others have no index: they inflate every byte. See [decision
 2](decisions/0002-the-directory.md).""",
     measure,

@@ -18,7 +18,8 @@ class Scale:
     sizes: tuple[int, ...]  # events of the archives that show how cost grows
     day: int  # events of the archive that all other questions go to
     month: int  # latency events over 30 dates
-    lines: int  # events that replay, size, grep and stdin work on
+    lines: int  # events that size, grep and stdin work on
+    replayed: int  # events that replay gives
     sustained: int  # events recorded as fast as it goes
     bursts: int  # of record() calls
     legs: int  # of the event loop, each of `leg_seconds`
@@ -33,6 +34,7 @@ FULL = Scale(
     day=10_000_000,
     month=4_500_000,
     lines=500_000,
+    replayed=1_000_000,
     sustained=1_000_000,
     bursts=300,
     legs=5,
@@ -46,6 +48,7 @@ QUICK = Scale(
     day=1_000_000,
     month=450_000,
     lines=100_000,
+    replayed=100_000,
     sustained=200_000,
     bursts=40,
     legs=2,
@@ -59,6 +62,7 @@ TINY = Scale(
     day=1_200,
     month=600,
     lines=1_200,
+    replayed=1_200,
     sustained=2_000,
     bursts=2,
     legs=1,

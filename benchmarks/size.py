@@ -96,10 +96,10 @@ ROW = Row(
     "Bytes on disk",
     __doc__ or "",
     """Blocks that are flushed after a second cost {flushed:.1f} % more than one stream, rewritten ones
-{after:.1f} %. Each trace costs four bytes in the header of each block it is in and each order id four
+{after:.1f} %. Each trace costs two bytes in the directory for each block it is in and each order id two
 more: random, so that nothing compresses them, little beside a book and more beside the short lines of
 `metrics` and `telemetry`. A header has about 120 bytes besides, and a block starts with an empty
-dictionary.""",
+dictionary. See [decision 2](decisions/0002-the-directory.md).""",
     measure,
     "python benchmarks/size.py",
 )
