@@ -51,17 +51,20 @@ def _waiting_for_an_archive(command: Command) -> Command:
         except ArchiveMissing:
             if not given["follow"] or given["files"] or given["format_name"]:
                 raise
-            archive = Archive(given["root"])
-            if archive.has_shards():  # it is something else that is missing
-                raise
-            say(f"note: no archive in {archive.root} yet; waiting for one")
-            with Stop.caught():
-                while not archive.has_shards():
-                    time.sleep(POLL_SECONDS)
-            given["lines"] = "all"
-            command(**given)
+            _wait_for(Archive(given["root"]))
+            # It may have come just now; where it is something else that is missing, that is said again.
+            command(**{**given, "lines": "all"})
 
     return Command(run, command, command.parameters)
+
+
+def _wait_for(archive: Archive) -> None:
+    if archive.has_shards():
+        return
+    say(f"note: no archive in {archive.root} yet; waiting for one")
+    with Stop.caught():
+        while not archive.has_shards():
+            time.sleep(POLL_SECONDS)
 
 
 @_waiting_for_an_archive

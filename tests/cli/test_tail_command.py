@@ -12,11 +12,15 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from polyrecord import EventRecorder
+from polyrecord.cli.command import Command
+from polyrecord.cli.tail_ import _waiting_for_an_archive
 from polyrecord.cli.tail_line import TailLine
+from polyrecord.errors import ArchiveMissing
 from polyrecord.format.layout import CURSORS
 from polyrecord.read.tail.cursor import Cursor, cursor_path
 from tests.cli.conftest import Run
@@ -327,3 +331,27 @@ def test_what_a_line_says_first_is_what_tells_most() -> None:
     said = "11-20 12:00:00.123 decision warning EDGE strategy=atomic size=3 zeta=[2] book={…}"
     assert shown.split() == said.split()
     assert TailLine(200, colour=True)(json.dumps(line).encode()).count(b"\x1b[33m") == 1
+
+
+def test_an_archive_that_comes_while_it_is_looked_for_is_followed(tmp_path: Path) -> None:
+    """Between the look that found nothing and the next: the command starts again, with all there is."""
+    asked: list[object] = []
+
+    def look(**given: Any) -> None:
+        asked.append(given["lines"])
+        if len(asked) == 1:
+            ArchiveMaker(tmp_path).signals(1)
+            raise ArchiveMissing("no recorded events in this directory")
+
+    given = {"follow": True, "files": None, "format_name": None, "root": tmp_path, "lines": "5"}
+    _waiting_for_an_archive(Command(look, look, ()))(**given)
+    assert asked == ["5", "all"]
+
+
+def test_where_something_else_is_missing_that_is_said_after_the_second_look(archive: ArchiveMaker) -> None:
+    def look(**_: Any) -> None:
+        raise ArchiveMissing("no logs of this kind in this directory")
+
+    given = {"follow": True, "files": None, "format_name": None, "root": archive.root, "lines": None}
+    with pytest.raises(ArchiveMissing, match="no logs of this kind"):
+        _waiting_for_an_archive(Command(look, look, ()))(**given)
