@@ -84,7 +84,8 @@ class Replay:
 
     def lines(self) -> Iterator[bytes]:
         """The recorded lines, byte for byte, without their line feeds."""
-        return chain.from_iterable(batch.lines for batch in self._batches())
+        batches = self._batches() if self._speed is not None else self._read(named=False)
+        return chain.from_iterable(batch.lines for batch in batches)
 
     async def __aiter__(self) -> AsyncIterator[Event]:
         reading = Reading()
@@ -125,10 +126,10 @@ class Replay:
                     await asyncio.sleep(pacer.wait_seconds(ts_ns, time.monotonic_ns()))
                     yield single
 
-    def _read(self) -> Iterator[Batch]:
+    def _read(self, *, named: bool = True) -> Iterator[Batch]:
         """Drive the merge with plain reads."""
         fetcher = Fetcher()
-        steps, matcher = self._start()
+        steps, matcher = self._start(named=named)
         reply: Reply = None
         try:
             while (step := _next(steps, reply)) is not None:
@@ -165,13 +166,14 @@ class Replay:
             steps.close()
             await fetcher.close()
 
-    def _start(self) -> tuple[Steps, Matcher]:
+    def _start(self, *, named: bool = True) -> tuple[Steps, Matcher]:
         selection = self._selection
         if self._whole_id_wins:
             selection = prefer_exact(self._source, selection, self.explain)
         shards = self._source.shards(selection, self.explain)
         matcher = Matcher(selection)
-        return merge(shards, _siblings(self._source, shards), matcher, self.explain), matcher
+        siblings = _siblings(self._source, shards)
+        return merge(shards, siblings, matcher, self.explain, named=named), matcher
 
     def _answer(self, need: Need, matcher: Matcher) -> Reply:
         if isinstance(need, NeedPlan):

@@ -106,6 +106,15 @@ class TraceQuery:
             known = self._known[trace_id] = self._compare(normal_id(trace_id))
         return known
 
+    def among(self, lines: list[bytes], content: bytes) -> list[bytes]:
+        """Those lines of a content that may have such an id: its digits stand in them, dashes aside."""
+        if not self.hex or b"\\u" in content:
+            return lines
+        digits, bare = self._normal.encode(), content.lower().replace(b"-", b"")
+        if digits not in bare:
+            return []
+        return [line for line, text in zip(lines, bare.split(b"\n"), strict=False) if digits in text]
+
     def _compare(self, normal: str) -> bool:
         if self.exact or normal == self._normal:
             return normal == self._normal

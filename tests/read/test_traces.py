@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import orjson
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from polyrecord.errors import AmbiguousId, ArchiveMissing, NotFound, UsageError
+from polyrecord.read import sift
 from polyrecord.read.archive import Archive
 from polyrecord.read.explain import Explain
-from polyrecord.read.selection import Selection
+from polyrecord.read.lines import Head, read_head
+from polyrecord.read.selection import Selection, TraceQuery
 from polyrecord.read.traces import find_by_condition, find_trace
 from polyrecord.read.where import parse_condition
 from polyrecord.times import SECOND
@@ -268,3 +273,42 @@ def test_a_key_of_several_traces_lists_them_and_one_of_none_is_not_found(archive
         find_by_condition(Archive(archive.root), parse_condition("market=x"))
 
     assert several.value.candidates == ("aa11", "bb22")
+
+
+@given(data=st.data())
+def test_lines_that_cannot_have_an_id_are_passed_over_and_no_other(data: st.DataObject) -> None:
+    """However an id is spelled: dashes anywhere, upper case, escapes."""
+    digits = st.text("0123456789abcdef", min_size=1, max_size=6)
+    ids = data.draw(st.lists(digits | st.text("4f1c-RUN7 ", min_size=1), min_size=1, max_size=8))
+    spelled = [data.draw(spellings(one)) for one in ids]
+    content = b"".join(b'{"trace_id":%s}\n' % orjson.dumps(one) for one in spelled)
+    if data.draw(st.booleans()):
+        content = content.replace(b"4", b"\\u0034")
+    lines = content.splitlines()
+    query = TraceQuery(data.draw(st.sampled_from(ids) | digits), exact=data.draw(st.booleans()))
+    looked_at = query.among(lines, content)
+    fits = {line for line, one in zip(lines, spelled, strict=True) if query.matches(one)}
+    assert fits <= set(looked_at) <= set(lines)
+
+
+@st.composite
+def spellings(draw: st.DrawFn, text: str) -> str:
+    """An id with dashes in it, or in upper case."""
+    at = draw(st.integers(0, len(text)))
+    dashed = text[:at] + "-" * draw(st.integers(0, 2)) + text[at:]
+    return dashed.upper() if draw(st.booleans()) else dashed
+
+
+def test_of_a_block_only_lines_with_the_digits_are_taken_apart(
+    archive: ArchiveMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive.write([Given(NOON + at, trace_id=f"{at:08x}{0:024x}") for at in range(100)], block_bytes=100_000)
+    seen: list[bytes] = []
+
+    def watched(line: bytes) -> Head:
+        seen.append(line)
+        return read_head(line)
+
+    monkeypatch.setattr(sift, "read_head", watched)
+    find_trace(Archive(archive.root), f"{7:08x}{0:024x}")
+    assert len(seen) == 1
