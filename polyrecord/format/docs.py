@@ -16,7 +16,7 @@ from polyrecord.format.block import (
     parse_payload,
 )
 from polyrecord.format.compress import crc32
-from polyrecord.format.directory import DirectoryBuilder
+from polyrecord.format.directory_builder import DirectoryBuilder
 from polyrecord.ids import normal_id, trace_key, value_key
 from polyrecord.times import parse_ts
 

@@ -10,7 +10,7 @@ import struct
 import sys
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from itertools import accumulate
 from operator import sub
 from typing import Final
@@ -24,50 +24,40 @@ _GROUPS: Final = 256
 _CELLS: Final = 32  # for each key: steps between neighbours then mostly fit a byte
 _WIDEST: Final = 1 << 16  # keys a cell, however few there are
 _CODES: Final = {1: "B", 2: "H", 4: "I"}
-_AT_ONCE: Final = 4096  # keys, in about a millisecond
+AT_ONCE: Final = 4096  # keys, in about a millisecond
 
 
 class KeyTableBuilder:
-    """Keys with the numbers of the blocks they are in, gathered in some four bytes a key."""
+    """Makes a table of the keys of blocks; it holds some eight bytes a key."""
 
-    def __init__(self) -> None:
-        self._keys = array("I")
-        self._ends = array("Q")  # of each block's keys
+    def __init__(self, keys: int, blocks: int) -> None:
+        """Of so many keys, in so many blocks."""
+        self._per_cell = max(min(_WIDEST, (1 << 32) // (_CELLS * max(keys, 1))), 1)
+        self._per_group = -(-blocks // _GROUPS) or 1
+        self._blocks = 0
+        # Cells and groups as one number, by the first byte of the key: one sort of all takes too long.
+        self._buckets = [array("Q") for _ in range(256)]
 
-    def add(self, keys: Sequence[int]) -> None:
+    def add(self, keys: Iterable[int]) -> None:
         """Take the keys of the next block."""
-        self._keys.extend(keys)
-        self._ends.append(len(self._keys))
+        buckets, per_cell, group = self._buckets, self._per_cell, self._blocks // self._per_group
+        for key in keys:
+            buckets[key >> 24].append(key // per_cell << 8 | group)
+        self._blocks += 1
 
     def pack(self, breathe: Callable[[], object]) -> bytes:
         """The table; `breathe` is called every few milliseconds."""
-        per_cell = max(min(_WIDEST, (1 << 32) // (_CELLS * max(len(self._keys), 1))), 1)
-        per_group = -(-len(self._ends) // _GROUPS) or 1
         pages = _Pages()
         since = 0
-        for bucket in self._buckets(per_cell, per_group, breathe):
+        for bucket in self._buckets:
             pages.add(sorted(set(bucket)))
             since += len(bucket)
-            if since >= _AT_ONCE:
+            if since >= AT_ONCE:
                 since = 0
                 breathe()
         fences, packed = pages.end()
-        return b"".join((_HEAD.pack(per_cell, pages.entries, per_group, len(packed)), fences, packed))
-
-    def _buckets(self, per_cell: int, per_group: int, breathe: Callable[[], object]) -> list[list[int]]:
-        """Cells and groups as one number, by the first byte of the key: one sort of all takes too long."""
-        buckets: list[list[int]] = [[] for _ in range(256)]
-        begin = since = 0
-        for number, end in enumerate(self._ends):
-            group = number // per_group
-            for key in self._keys[begin:end]:
-                buckets[key >> 24].append(key // per_cell << 8 | group)
-            since += end - begin
-            begin = end
-            if since >= _AT_ONCE:
-                since = 0
-                breathe()
-        return buckets
+        head = _HEAD.pack(self._per_cell, pages.entries, self._per_group, len(packed))
+        return b"".join((head, fences, packed))
 
 
 class _Pages:

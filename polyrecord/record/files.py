@@ -10,9 +10,9 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from polyrecord.format.block import BlockKeys, parse_header
-from polyrecord.format.constants import MAX_EXTRA
-from polyrecord.format.directory import DirectoryBuilder
+from polyrecord.format.block import BadHeader, BlockKeys, parse_header, parse_keys
+from polyrecord.format.constants import MAX_EXTRA, UNINDEXED
+from polyrecord.format.directory_builder import DirectoryBuilder
 from polyrecord.format.join import join_blocks
 from polyrecord.format.layout import QUARANTINE, ShardName
 from polyrecord.record.line_keys import keys_of
@@ -80,7 +80,7 @@ class ShardFile:
         self.events = 0
         self.unsynced = 0
         self._root = root
-        self._directory = DirectoryBuilder()
+        self._directory = DirectoryBuilder(self._keys_at)
         self._retain = retain
         self._retained: list[tuple[int, bytes]] = []
         self._suspect = False
@@ -209,7 +209,7 @@ class ShardFile:
         """
         temporary = self.path.with_name(f".{self.path.name}.joined")
         temporary.unlink(missing_ok=True)
-        joined = _Joined(os.open(temporary, _FLAGS, _FILE_MODE))
+        joined = _Joined(os.open(temporary, _FLAGS, _FILE_MODE), DirectoryBuilder(self._keys_at))
         try:
             fcntl.flock(joined.descriptor, fcntl.LOCK_EX)  # before it is there for others to see
             for block in join_blocks(self._members(), keys_of, listed=True):
@@ -226,6 +226,13 @@ class ShardFile:
         self.size, self.blocks = joined.size, joined.blocks
         self._is_synced()
         sync_directory(self.path.parent)
+
+    def _keys_at(self, offset: int, length: int) -> BlockKeys | None:
+        """The keys that a block's header lists; raises OSError."""
+        try:
+            return parse_keys(os.pread(self._descriptor, min(length, _MOST_HEADER), offset))
+        except BadHeader:
+            return None  # verify tells of it
 
     def _members(self) -> Iterator[bytes]:
         at = 0
@@ -275,15 +282,15 @@ class ShardFile:
 class _Joined:
     """The file that takes the place of one with small blocks."""
 
-    def __init__(self, descriptor: int) -> None:
-        self.descriptor = descriptor
-        self.directory = DirectoryBuilder()
+    def __init__(self, descriptor: int, directory: DirectoryBuilder) -> None:
+        self.descriptor, self.directory = descriptor, directory
         self.size = self.blocks = self.events = 0
 
     def append(self, member: bytes, keys: BlockKeys) -> None:
         write_all(self.descriptor, member)
         header = parse_header(member)
-        self.directory.add(self.size, header, int.from_bytes(member[-8:-4], "little"), keys)
+        unlisted = keys if header.flags & UNINDEXED else None
+        self.directory.add(self.size, header, int.from_bytes(member[-8:-4], "little"), unlisted)
         self.size += len(member)
         self.blocks += 1
         self.events += header.events

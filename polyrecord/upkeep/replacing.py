@@ -16,7 +16,8 @@ from typing import Final
 
 from polyrecord.errors import DataError
 from polyrecord.format.block import BadBlock, BadHeader, BlockKeys, inflate, parse_header
-from polyrecord.format.directory import DirectoryBuilder, Footer
+from polyrecord.format.directory import Footer
+from polyrecord.format.directory_builder import DirectoryBuilder
 from polyrecord.read.archive import ShardInfo
 from polyrecord.read.explain import Explain
 from polyrecord.read.files import ShardFile

@@ -19,14 +19,8 @@ from polyrecord.format.block import (
     inflate,
     parse_payload,
 )
-from polyrecord.format.directory import (
-    BlockRecord,
-    Directory,
-    DirectoryBuilder,
-    Footer,
-    join_pieces,
-    parse_footer,
-)
+from polyrecord.format.directory import BlockRecord, Directory, Footer, join_pieces, parse_footer
+from polyrecord.format.directory_builder import DirectoryBuilder
 from polyrecord.format.layout import ShardName
 from polyrecord.format.scan import HEADER_DAMAGED, Block, Damage, Ending, Padding, Plain, ReadAt, Torn, scan
 from polyrecord.read.archive import ShardInfo

@@ -10,7 +10,7 @@ from hashlib import blake2b
 
 from polyrecord.format.block import BlockIndex, pack_block, pack_member, parse_header
 from polyrecord.format.constants import FOOTER_SIZE
-from polyrecord.format.directory import DirectoryBuilder
+from polyrecord.format.directory_builder import DirectoryBuilder
 from polyrecord.times import format_ts
 from tests.format.spec import directory_of, payload_of
 

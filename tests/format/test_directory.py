@@ -13,16 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from polyrecord.format.block import BadHeader, BlockHeader, BlockKeys, pack_member, parse_header
+from polyrecord.format.block import BadHeader, BlockHeader, BlockKeys, pack_member, parse_header, parse_keys
 from polyrecord.format.constants import EMPTY_DEFLATE, FOOTER_SIZE, MAX_PIECE, UNINDEXED
-from polyrecord.format.directory import (
-    Directory,
-    DirectoryBuilder,
-    Footer,
-    agrees,
-    join_pieces,
-    parse_footer,
-)
+from polyrecord.format.directory import Directory, Footer, agrees, join_pieces, parse_footer
+from polyrecord.format.directory_builder import DirectoryBuilder
 from tests.format.samples import START, as_before, block, gzip_members, shard
 from tests.format.spec import FOOTER, directory_of, fields, payload_of
 from tests.format.strategies import keys, names
@@ -321,3 +315,31 @@ def test_a_directory_of_many_keys_is_made_in_steps_between_which_others_run() ->
     for number in (0, 17, 59):
         assert number in directory.blocks_with_trace_range(keys[number][5], keys[number][5])
     assert members == builder.ending(clean=True)
+
+
+@pytest.mark.parametrize("is_read", [True, False])
+def test_keys_are_held_or_read_when_the_shard_ends(*, is_read: bool) -> None:
+    """A day of a busy bot has millions: who can read its headers again need not hold them."""
+    data = b"".join(BLOCKS)
+    read: list[int] = []
+
+    def read_keys(offset: int, length: int) -> BlockKeys:
+        read.append(offset)
+        return parse_keys(data[offset : offset + length])
+
+    builder, offset = DirectoryBuilder(read_keys if is_read else None), 0
+    for member in BLOCKS:
+        builder.add(offset, parse_header(member), int.from_bytes(member[-8:-4], "little"))
+        offset += len(member)
+    assert read == []
+    assert data + builder.ending(clean=True) == shard(BLOCKS)
+    assert read == ([0, len(BLOCKS[0]), len(BLOCKS[0] + BLOCKS[1])] if is_read else [])
+
+
+def test_a_block_whose_header_cannot_be_read_again_is_never_skipped() -> None:
+    builder = DirectoryBuilder(lambda offset, _: BlockKeys(0, (), [1 << 20], []) if offset else None)
+    builder.add(0, header(trace_keys=array("I", [1])), 0)
+    builder.add(10_000, header(1, trace_keys=array("I", [1 << 20])), 0)
+    _, directory, _ = opened(builder.ending(clean=True))
+    assert [record.flags for record in directory.records()] == [UNINDEXED, 0]
+    assert directory.blocks_with_trace_range(1 << 20, 1 << 20) == {1}

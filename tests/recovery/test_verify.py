@@ -239,7 +239,7 @@ def test_events_of_another_day_are_found(tmp_path: Path) -> None:
 def test_what_an_index_leaves_out_is_found(tmp_path: Path) -> None:
     """A trace that no index lists cannot be found by `polyrecord trace`."""
     from polyrecord.format.block import BlockIndex, inflate, pack_block, parse_header
-    from polyrecord.format.directory import DirectoryBuilder
+    from polyrecord.format.directory_builder import DirectoryBuilder
 
     root = whole(tmp_path, 4)
     shard = next(path for path in sealed_shards(root) if "events" in path.name)
@@ -265,7 +265,7 @@ def test_a_directory_that_differs_from_its_blocks_is_found(tmp_path: Path, field
     from dataclasses import replace
 
     from polyrecord.format.block import parse_header
-    from polyrecord.format.directory import DirectoryBuilder
+    from polyrecord.format.directory_builder import DirectoryBuilder
 
     root = whole(tmp_path, 4)
     shard = sealed_shards(root)[0]
@@ -358,7 +358,7 @@ def test_a_writer_without_a_manifest_is_a_finding(tmp_path: Path) -> None:
 
 def test_lines_that_are_no_events_are_found(tmp_path: Path) -> None:
     from polyrecord.format.block import BlockIndex, pack_block, parse_header
-    from polyrecord.format.directory import DirectoryBuilder
+    from polyrecord.format.directory_builder import DirectoryBuilder
 
     root = whole(tmp_path, 4)
     shard = sealed_shards(root)[0]

@@ -20,7 +20,8 @@ from polyrecord.errors import DataError
 from polyrecord.format import join
 from polyrecord.format.block import BlockKeys, parse_header
 from polyrecord.format.constants import UNINDEXED
-from polyrecord.format.directory import DirectoryBuilder, Footer
+from polyrecord.format.directory import Footer
+from polyrecord.format.directory_builder import DirectoryBuilder
 from polyrecord.format.layout import ShardName
 from polyrecord.ids import value_key
 from polyrecord.read.archive import Archive

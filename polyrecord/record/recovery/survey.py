@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from polyrecord.format import constants as c
 from polyrecord.format.block import BadBlock, BlockKeys, header_length, inflate
-from polyrecord.format.directory import DirectoryBuilder
+from polyrecord.format.directory_builder import DirectoryBuilder
 from polyrecord.format.mend import lines_of
 from polyrecord.format.scan import Block, Damage, Ending, Found, Padding, Plain, ReadAt, Torn, scan
 from polyrecord.record.line_keys import keys_of
