@@ -16,6 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+from polyrecord import heap
 from polyrecord.clock import Clock, SystemClock
 from polyrecord.errors import ConfigError
 from polyrecord.events.latency_data import checked_stages, declared_stages
@@ -329,6 +330,7 @@ class EventRecorder(TypedHelpers):
                 finally:
                     self._starting = False
                 self._started = True
+                heap.keep(_KEPT)
                 self._buffer.open()
                 _open_recorders.add(self)
                 _close_at_end_of_child()
@@ -364,6 +366,7 @@ _recorders: weakref.WeakSet[EventRecorder] = weakref.WeakSet()
 # Until a close is done. Strong: a recorder that a function made and forgot still holds what is to be written.
 _open_recorders: set[EventRecorder] = set()
 _AT_EXIT_SECONDS = 10.0
+_KEPT = 8 << 20  # bytes: what the light events of a burst take is there for the next one
 
 
 def open_recorders() -> list[EventRecorder]:
