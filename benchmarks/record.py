@@ -126,7 +126,7 @@ def measure(scale: Scale) -> Result:
         ),
         Check(book[OURS] / book[LIMIT], 1.3, f"times {LIMIT}", "10-level book"),
     )
-    tables = tuple(Table(event, "ns", figures, LIMIT) for event, figures in alone.items())
+    tables = tuple(Table(event, "ns", figures, LIMIT, 0) for event, figures in alone.items())
     tables += tuple(
         Table(f"{event}, other recorders take turns", "ns", figures | missing, OURS, 0)
         for event, figures in found.items()

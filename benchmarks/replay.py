@@ -89,13 +89,12 @@ ROW = Row(
     "replay",
     "Replay",
     __doc__ or "",
-    """A raw line takes {raw_us:.2f} us. Of that inflating the block and proving its CRC are 0.2, cutting
-it into lines and looking whether all begin and end as ours do 0.25, and the merge of six writers with
-four or five streams each, which interleave line by line, 0.4: two sorts in C. An envelope adds what
-decoding it takes, 0.3 when the cache is warm, and the object; an event with its dict takes {dict_us:.2f}
-us, most of which is making the objects. Inflating and decoding alone take 0.54 us an envelope here, so
-that six times the loop leaves 0.2 for lines, order and the iteration: no Python that looks at every
-event fits.""",
+    """A raw line takes {raw_us:.2f} us. A fifth of that is inflating the block and proving its CRC, three
+tenths are cutting it into lines and looking whether all begin and end as ours do, a third is the merge of
+six writers with four or five streams each, which interleave line by line: two sorts in C. An envelope adds
+what decoding it takes and the object; an event with its dict takes {dict_us:.2f} us, most of which is making
+the objects. What is left of six times the loop after inflating and decoding is too little for any Python
+that touches an event. See [decision 11](decisions/0011-replay-in-one-thread.md).""",
     measure,
     "py-spy record --native -- python benchmarks/reading.py dicts ARCHIVE",
 )

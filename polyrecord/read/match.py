@@ -39,6 +39,10 @@ class Matcher:
         text = self.selection.text
         return split_lines(content) if text is None else text.lines_in(content)
 
+    def among(self, lines: list[bytes], content: bytes) -> list[bytes]:
+        """Those of a content's lines, all as ours are, that can be selected as far as their text tells."""
+        return lines if self.keys.trace is None else self.keys.trace.among(lines, content)
+
     def takes_all_of(self, header: BlockHeader, *, with_text: bool = False) -> bool:
         """Whether every line of a block is selected, so that none needs a look; or each that has the text."""
         selection = self.selection

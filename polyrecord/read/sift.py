@@ -44,9 +44,9 @@ def sift_block(
     if regular and planned.wanted and matcher.takes_all_of(header, with_text=not everything):
         explain.lines_kept += len(lines)
         return Sifted(lines, None)
-    trace = matcher.keys.trace
-    if regular and is_whole and not everything and trace is not None:
-        lines, is_whole = trace.among(lines, content), False
+    if regular and is_whole and not everything:
+        lines = matcher.among(lines, content)
+        is_whole = len(lines) == header.events
     sieve = _Sieve(matcher, explain, planned.info, planned.offset, header.paths)
     first = line_number(planned.first_line, planned.behind) if is_whole else None
     sifted = sieve.run(lines, first, read_head, everything=everything)

@@ -26,6 +26,9 @@ class AnyOf(Matcher):
     def takes_types_of(self, header: BlockHeader) -> bool:
         return any(part.takes_types_of(header) for part in self.parts)
 
+    def among(self, lines: list[bytes], content: bytes) -> list[bytes]:
+        return lines
+
     def takes_all_of(self, header: BlockHeader, *, with_text: bool = False) -> bool:
         return any(part.takes_all_of(header, with_text=with_text) for part in self.parts)
 
