@@ -84,8 +84,8 @@ ROW = Row(
 s. Two threads share the work: one inflates, proves every block's CRC and line count, and looks for
 stages that are texts or truth values, which the engine would take for numbers; the engine parses the
 piece before. Those proofs are passes over the text that no parser shares, and half of the difference;
-the rest is the start and the answer itself, which the limit does not give. Typed columns beside the sealed shards leave the counting of values, of which there are
-few different ones, and the start.""",
+the rest is the start and the answer itself, which the limit does not give. Typed columns beside the
+sealed shards leave the counting of values, of which there are few different ones, and the start.""",
     measure,
     "py-spy record --native -- polyrecord summarize",
 )

@@ -8,19 +8,29 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
+from glob import glob
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from polyrecord.format.block import BadHeader
 from polyrecord.format.constants import FOOTER_SIZE
 from polyrecord.format.directory import parse_footer
-from polyrecord.format.layout import MANIFESTS, REJECTS, SUFFIX, TREES, manifest_path, parse_shard_path
+from polyrecord.format.layout import (
+    MANIFESTS,
+    OPEN_DIR,
+    REJECTS,
+    SUFFIX,
+    TREES,
+    manifest_path,
+    parse_shard_path,
+)
 from polyrecord.importers.content import Extent, Fingerprint
 from polyrecord.importers.tally import Tally
 from polyrecord.record.files import make_directory
 from polyrecord.record.identity import read_manifest
 
 WRITER_PREFIX = "import."
+_PLACES = ("", f"{OPEN_DIR}/")  # of a shard below its date
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,12 +131,13 @@ def plan(known: list[Earlier], found: Fingerprint, obsolete: Iterable[Earlier] =
 
 
 def _shards_of(root: Path, writer: str, dates: Iterable[str] = ("*",)) -> Iterator[Path]:
-    places = [f"{tree}/*/date={date}/**/*-{writer}-*{SUFFIX}" for tree in TREES for date in dates]
-    for place in places:
-        for path in root.glob(place):
-            name = parse_shard_path(PurePosixPath(path.relative_to(root)))
+    folders = [f"{tree}/*/date={date}/{place}" for tree in TREES for date in dates for place in _PLACES]
+    for folder in folders:
+        # Not Path.glob, which raises where another writer removes its folder meanwhile.
+        for path in glob(f"{folder}*-{writer}-*{SUFFIX}", root_dir=root):  # noqa: PTH207
+            name = parse_shard_path(PurePosixPath(path))
             if name is not None and name.writer == writer:
-                yield path
+                yield root / path
 
 
 def remove_leftovers(root: Path, writer: str) -> None:

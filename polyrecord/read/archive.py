@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from glob import iglob
+from itertools import chain
 from pathlib import Path, PurePosixPath
 
 from polyrecord.errors import ArchiveMissing, DataError
 from polyrecord.events.routes import EVENTS, STREAMS, TELEMETRY, is_named, stream_of
-from polyrecord.format.layout import DERIVED_DIR, OPEN_DIR, TREES, ShardName, parse_shard_path
+from polyrecord.format.layout import DERIVED_DIR, OPEN_DIR, SUFFIX, TREES, ShardName, parse_shard_path
 from polyrecord.read.explain import Explain
 from polyrecord.read.selection import Selection
 from polyrecord.settings.root import archive_root
@@ -78,11 +80,10 @@ class Archive:
 
     def has_shards(self) -> bool:
         """Whether there is at least one shard; looks no further than the first."""
-        for tree in TREES:
-            for path in (self.root / tree).glob("*/date=*/**/*.jsonl.gz"):
-                if parse_shard_path(PurePosixPath(path.relative_to(self.root))) is not None:
-                    return True
-        return False
+        patterns = (f"{tree}/*/date=*/{place}*{SUFFIX}" for tree in TREES for place in ("", f"{OPEN_DIR}/"))
+        # Not Path.glob, which raises where a folder is removed while it looks.
+        names = chain.from_iterable(iglob(pattern, root_dir=self.root) for pattern in patterns)  # noqa: PTH207
+        return any(parse_shard_path(PurePosixPath(name)) is not None for name in names)
 
     @property
     def notes(self) -> tuple[str, ...]:

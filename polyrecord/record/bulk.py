@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from glob import glob
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -108,11 +109,10 @@ class BulkWriter:
             raise UsageError(f"writer {self.writer} has written here before and is complete")
         name = f"*-{self.writer}-*{SUFFIX}"
         for tree in TREES:
-            for path in (
-                *self.root.glob(f"{tree}/*/*/{name}"),
-                *self.root.glob(f"{tree}/*/*/{OPEN_DIR}/{name}"),
-            ):
-                path.unlink()
+            for place in (f"{tree}/*/*/{name}", f"{tree}/*/*/{OPEN_DIR}/{name}"):
+                # Not Path.glob, which raises where another writer removes its folder meanwhile.
+                for path in glob(place, root_dir=self.root):  # noqa: PTH207
+                    (self.root / path).unlink()
 
     def __enter__(self) -> Self:
         return self
