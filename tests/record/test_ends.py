@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import time
 from pathlib import Path
 
 import pytest
@@ -14,18 +15,35 @@ import pytest
 from polyrecord.testing import read_lines
 from tests.record.archives import assert_accounted, names
 
-LAZY = "from polyrecord import EventRecorder\nrecorder = EventRecorder('a', flush_interval=60)\n"
+LAZY = """
+import faulthandler, signal
+from polyrecord import EventRecorder
+faulthandler.register(signal.SIGUSR1)  # says where a process hangs, and its children
+recorder = EventRecorder('a', flush_interval=60)
+
+def stay():
+    # Not one long sleep: a signal that comes between Python's last look and the call waits for its end.
+    for _ in range(600):
+        time.sleep(0.1)
+"""
 
 
 def start(program: str, folder: Path) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-c", LAZY + textwrap.dedent(program)], cwd=folder, text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
     )  # fmt: skip
 
 
 def ended(process: subprocess.Popen[str]) -> int:
-    _, errors = process.communicate(timeout=60)
+    with process:
+        try:
+            _, errors = process.communicate(timeout=60)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGUSR1)
+            time.sleep(1)
+            os.killpg(process.pid, signal.SIGKILL)
+            pytest.fail(f"still there: {process.communicate()[1]}")
     assert "Traceback" not in errors.replace("KeyboardInterrupt", ""), errors
     return process.returncode
 
@@ -211,7 +229,7 @@ def test_a_terminated_child_loses_nothing(tmp_path: Path) -> None:
         if child == 0:
             recorder.record("signal", {"n": 1})
             os.write(into, b"ready")
-            time.sleep(60)
+            stay()
         os.read(out, 5)
         os.kill(child, signal.SIGTERM)
         assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGTERM
@@ -233,7 +251,7 @@ def test_the_handler_is_set_whichever_thread_records_first(tmp_path: Path) -> No
         t.start()
         t.join()
         print("ready", flush=True)
-        time.sleep(60)
+        stay()
         """,
         tmp_path,
     )
