@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 from polyrecord.errors import UsageError
 
@@ -28,6 +29,7 @@ def format_ts(ns: int) -> str:
     return f"{format_second(seconds)}.{rest:09d}Z"
 
 
+@lru_cache(maxsize=256)
 def format_second(seconds: int) -> str:
     """`2026-11-20T12:34:56` in UTC; years 1 to 9999."""
     return (_EPOCH + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S").rjust(19, "0")

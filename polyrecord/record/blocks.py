@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from polyrecord.format.block import BlockIndex, cut_name
@@ -30,10 +30,13 @@ class Run:
     """Consecutive events of one stream: what a block takes of them."""
 
     lines: bytes
-    types: Sequence[str]
+    types: Mapping[str, int]
     seqs: Sequence[int]
     stamps: Sequence[int]
     charge: int
+    trace_keys: Iterable[int] = ()
+    opaque: bool = False
+    value_keys: Collection[int] = ()
 
 
 class BlockBuilder:
@@ -99,7 +102,7 @@ class BlockBuilder:
         if not self._events:
             self.day = run.stamps[0] // DAY_NS
             self.first_seq, self.first_ordinal = run.seqs[0], self.ordinal + 1
-            self._min_ts = run.stamps[0]
+            self._min_ts = self._max_ts = run.stamps[0]
         self.ordinal += events
         self._events += events
         self._pieces.append(run.lines)
@@ -107,8 +110,10 @@ class BlockBuilder:
         self._max_ts = max(self._max_ts, run.stamps[-1])
         self._last_seq, self._last_ordinal = run.seqs[-1], self.ordinal
         self.charge += run.charge
-        for event_type in set(run.types):
-            self._add_type(event_type, run.types.count(event_type))
+        for event_type, count in run.types.items():
+            self._add_type(event_type, count)
+        self.add_traces(run.trace_keys, opaque=run.opaque)
+        self.add_values(run.value_keys)
 
     def _add_type(self, event_type: str, events: int) -> None:
         count = self._types.get(event_type)

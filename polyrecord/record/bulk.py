@@ -12,7 +12,7 @@ from typing import Any, Self
 
 from polyrecord.errors import UsageError
 from polyrecord.format.layout import OPEN_DIR, SUFFIX, TREES, check_writer
-from polyrecord.record.buffer import LINE_END
+from polyrecord.record.buffer import CLOSE
 from polyrecord.record.files import remove_if_empty
 from polyrecord.record.identity import Manifest, read_manifest, session_manifest
 from polyrecord.record.numbering import Numbering
@@ -83,7 +83,7 @@ class BulkWriter:
             raise ValueError("data has a line break")
         if not -_NS_BOUND <= ts_ns < _NS_BOUND:
             raise ValueError("a time that 64 bits of nanoseconds cannot hold, 1677 to 2262")
-        payload, trace_id, envelope = self._steps.clean(ts_ns, data + LINE_END, trace_id, envelope)
+        payload, trace_id, envelope = self._steps.clean(ts_ns, data + CLOSE, trace_id, envelope)
         self._numbering.add(ts_ns, format_ts(ts_ns), event_type, payload, trace_id, envelope, stream)
 
     def finish(self, **metadata: Any) -> BulkOutcome:

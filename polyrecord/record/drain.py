@@ -1,7 +1,7 @@
 """The drain thread: takes events from the buffer in small slices, numbers them, and orders blocks written.
 
-Small slices with a pause between, because this thread holds the interpreter lock while it formats: 64
-events take about 100 us, the longest a strategy has to wait for it. The pause is a real one: after sleep(0)
+Small slices with a pause between, because this thread holds the interpreter lock while it formats: 128
+events take about 150 us, the longest a strategy has to wait for it. The pause is a real one: after sleep(0)
 this thread has the lock back before another wakes, and that one waits the whole switch interval of 5 ms.
 Under a backlog slices grow, for a busy strategy lets this thread in only every 5 ms.
 """
@@ -14,6 +14,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, cast
 
 import orjson
@@ -21,21 +22,22 @@ import orjson
 from polyrecord.clock import Clock
 from polyrecord.events.routes import TELEMETRY
 from polyrecord.record.blocks import DAY_NS, PendingBlock
-from polyrecord.record.buffer import LINE_END, Buffer, Item, item_size, text_of
+from polyrecord.record.buffer import CLOSE, Buffer, Item, item_size, text_of
 from polyrecord.record.losses import LossHook
 from polyrecord.record.numbering import Numbering
 from polyrecord.record.outcomes import FlushTicket, LossNotice
 from polyrecord.record.policy import FlushPolicy
-from polyrecord.record.portion import Portion, portion_of
+from polyrecord.record.portion import Portion
 from polyrecord.record.steps import Steps
 from polyrecord.record.timeline import Timeline, clock_step_data
 from polyrecord.record.trouble import LOG
 from polyrecord.record.writer import Tick, Writer
 from polyrecord.times import format_ts
 
-_SLICE = 64  # events
+_SLICE = 128  # events
 _LARGEST_SLICE = 2048
-_PORTION = 64  # events numbered at once: what they add to a block is little beside its bounds
+_PORTION = 128  # events numbered at once, fewer where that is much beside a block's bounds
+_PORTION_STEP = 8
 _BACKLOG_SHARE = 16  # a slice takes this part of what waits
 _IDLE_SECONDS = 0.025
 _PAUSE_SECONDS = 0.00005
@@ -71,6 +73,7 @@ class Drain:
         # while the code it interrupted is setting it would wait for itself.
         self._bell = threading.Lock()
         self._bell.acquire()
+        self._at_once = _PORTION
         self._oldest_ns = 0  # monotonic time of the oldest event not yet cut
         self._ticked_ns = clock.mono_ns()
         self._thread = threading.Thread(target=self._run, name="polyrecord-drain", daemon=True)
@@ -126,7 +129,7 @@ class Drain:
     def _slice(self, size: int) -> bool:
         taken = self._buffer.take(size)
         start = 0
-        for at in [at for at, item in enumerate(taken) if item.__class__ is FlushTicket]:
+        for at in _tickets(taken):
             self._number_all(cast("list[Item]", taken[start:at]))
             if self._finish_flush(cast(FlushTicket, taken[at]), taken[at + 1 :]):
                 return True
@@ -150,13 +153,28 @@ class Drain:
             return
         if not self._numbering.pending:
             self._oldest_ns = items[0][0]
-        stamps = self._timeline.stamps([item[0] for item in items])
+        self._number_slice(items)
+
+    def _number_slice(self, items: list[Item]) -> None:
+        try:
+            portion = Portion.of(items, self._timeline.stamps, encode_frame)
+        except Exception:  # noqa: BLE001 - a frame that is none: which, shows in halves
+            self._number_halves(items)
+            return
         start = 0
-        for at in sorted(self._steps.look(items)):
-            self._number_portions(items[start:at], stamps[start:at])
-            self._number_safely(items[at], stamps[at], suspect=True)
+        for at in sorted(self._steps.look(portion)):
+            self._number_portions(items[start:at], portion.part(start, at))
+            self._number_safely(items[at], portion.stamps[at], suspect=True)
             start = at + 1
-        self._number_portions(items[start:], stamps[start:])
+        self._number_portions(items[start:], portion.part(start, len(items)))
+
+    def _number_halves(self, items: list[Item]) -> None:
+        if len(items) == 1:
+            self._number_safely(items[0], self._timeline.stamp(items[0][0]), suspect=True)
+            return
+        middle = len(items) // 2
+        self._number_slice(items[:middle])
+        self._number_slice(items[middle:])
 
     def _sampled(self, items: list[Item]) -> list[Item]:
         """The events that are kept; the room of the others is given back."""
@@ -170,34 +188,33 @@ class Drain:
                 self._buffer.release(item_size(item))
         return kept
 
-    def _number_portions(self, items: list[Item], stamps: list[int]) -> None:
+    def _number_portions(self, items: list[Item], portion: Portion) -> None:
         """Number events that hold no secrets, as many at once as a block can take."""
-        for start in range(0, len(items), _PORTION):
-            self._number_portion(items[start : start + _PORTION], stamps[start : start + _PORTION])
+        if self._steps.localizes:
+            portion = self._localized(portion)
+        start = 0
+        while start < len(items):
+            end = min(start + self._at_once, len(items))
+            self._number_portion(items[start:end], portion.part(start, end))
+            start = end
 
-    def _number_portion(self, items: list[Item], stamps: list[int]) -> None:
+    def _localized(self, portion: Portion) -> Portion:
+        told = zip(portion.stamps, portion.envelopes, strict=True)
+        return replace(portion, envelopes=[self._steps.localized(ts, envelope) for ts, envelope in told])
+
+    def _number_portion(self, items: list[Item], portion: Portion) -> None:
         try:
-            if self._numbering.add_all(self._portion(items, stamps)):
+            if self._numbering.add_all(portion):
+                self._at_once = min(self._at_once + _PORTION_STEP, _PORTION)
                 return
         except Exception:  # noqa: BLE001 - one of them is unusual: which, shows one by one
-            for item, ts in zip(items, stamps, strict=True):
+            for item, ts in zip(items, portion.stamps, strict=True):
                 self._number_safely(item, ts, suspect=False)
             return
         middle = len(items) // 2
-        self._number_portion(items[:middle], stamps[:middle])
-        self._number_portion(items[middle:], stamps[middle:])
-
-    def _portion(self, items: list[Item], stamps: list[int]) -> Portion:
-        recorded = [item[3] for item in items]
-        payloads = [p if isinstance(p, bytes) else encode_frame(*p) for p in recorded]
-        if self._steps.localizes:
-            items = [
-                (mono_ns, event_type, trace_id, payload, self._steps.localized(ts, envelope), stream)
-                for (mono_ns, event_type, trace_id, payload, envelope, stream), ts in zip(
-                    items, stamps, strict=True
-                )
-            ]
-        return portion_of(items, stamps, payloads)
+        self._at_once = max(middle, _PORTION_STEP)
+        self._number_portion(items[:middle], portion.part(0, middle))
+        self._number_portion(items[middle:], portion.part(middle, len(items)))
 
     def _number_safely(self, item: Item, ts: int, *, suspect: bool) -> None:
         try:
@@ -283,7 +300,7 @@ class Drain:
         if not self._numbering.pending:
             self._oldest_ns = now
         ts = self._timeline.stamp(now)
-        payload = orjson.dumps(data) + LINE_END
+        payload = orjson.dumps(data) + CLOSE
         self._numbering.add(ts, format_ts(ts), event_type, payload, stream=TELEMETRY)
 
     def _tick_if_due(self) -> None:
@@ -296,13 +313,20 @@ class Drain:
             self._buffer.settle()
 
 
+def _tickets(taken: list[Item | FlushTicket]) -> list[int]:
+    """The places of flushes."""
+    if FlushTicket not in set(map(type, taken)):
+        return []
+    return [at for at, item in enumerate(taken) if item.__class__ is FlushTicket]
+
+
 def slice_size(waiting: int) -> int:
     """How many events to take before the interpreter lock is given up again."""
     return min(max(_SLICE, waiting // _BACKLOG_SHARE), _LARGEST_SLICE)
 
 
 def encode_frame(frame: bytes, source: str, received_ns: int | None) -> bytes:
-    """A raw frame's data and LINE_END: its bytes as text where they are UTF-8, else as base64."""
+    """A raw frame's data and CLOSE: its bytes as text where they are UTF-8, else as base64."""
     data: dict[str, Any] = {"source": source}
     if received_ns is not None:
         data["received_ns"] = received_ns
@@ -310,4 +334,4 @@ def encode_frame(frame: bytes, source: str, received_ns: int | None) -> bytes:
         data["frame"] = frame.decode()
     except UnicodeDecodeError:
         data["frame_b64"] = base64.b64encode(frame).decode()
-    return orjson.dumps(data) + LINE_END
+    return orjson.dumps(data) + CLOSE

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import orjson
 
 from polyrecord.clock import Clock
-from polyrecord.record.buffer import LIGHT, LIGHT_BYTES, LINE_END, OVERHEAD, Buffer, Envelope, Item, text_of
+from polyrecord.record.buffer import CLOSE, LIGHT, LIGHT_BYTES, OVERHEAD, Buffer, Envelope, Item, text_of
 from polyrecord.record.current import SCOPE, Scope
 from polyrecord.record.encode import encode_special
 
@@ -85,7 +85,7 @@ def make_record(
         if stream is None and len(items) < buffer.light and len(payload) < LIGHT_BYTES:
             append((now, event_type, trace_id, payload, fields, LIGHT))
             return True
-        payload += LINE_END
+        payload += CLOSE
         if stream is not None and not check_stream(stream):
             buffer.drop((now, event_type, trace_id, payload, fields, None), "bad_stream")
             return False

@@ -18,7 +18,7 @@ from polyrecord.clock import Clock
 from polyrecord.events.routes import TELEMETRY
 from polyrecord.format.layout import check_stream
 from polyrecord.record.blocks import DAY_NS, PendingBlock
-from polyrecord.record.buffer import LINE_END, OVERHEAD
+from polyrecord.record.buffer import CLOSE, OVERHEAD
 from polyrecord.record.identity import Manifest, new_writer_id, session_manifest
 from polyrecord.record.numbering import Numbering
 from polyrecord.record.others import recoveries
@@ -137,7 +137,7 @@ class Intake:
         if not self._numbering.pending:
             self._oldest_ns = mono
         if step is not None:
-            payload = orjson.dumps(clock_step_data(step)) + LINE_END
+            payload = orjson.dumps(clock_step_data(step)) + CLOSE
             self._numbering.add(self._ts, self._ts_text, "clock_step", payload, stream=TELEMETRY)
 
     def add(
@@ -147,7 +147,7 @@ class Intake:
         if not self._steps.takes(event_type, trace_id):
             return
         fields: Mapping[str, str] | None = {**self._bot, **envelope} if envelope else self._bot
-        payload, trace_id, fields = self._steps.clean(self._ts, data + LINE_END, trace_id, fields)
+        payload, trace_id, fields = self._steps.clean(self._ts, data + CLOSE, trace_id, fields)
         charge = len(data) + OVERHEAD
         self._numbering.add(
             self._ts, self._ts_text, event_type, payload, trace_id, fields, self._stream, charge
@@ -187,7 +187,7 @@ class Intake:
             ts = self._timeline.stamp(now)
             if not self._numbering.pending:
                 self._oldest_ns = now
-            payload = orjson.dumps(self._recovered.popleft()) + LINE_END
+            payload = orjson.dumps(self._recovered.popleft()) + CLOSE
             self._numbering.add(ts, format_ts(ts), "recovered", payload, stream=TELEMETRY)
 
     def _write_end(self) -> None:

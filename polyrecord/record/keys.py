@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import json
-import re
-import struct
+import sys
+from array import array
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import accumulate
-from typing import Any, Protocol, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import orjson
 
 from polyrecord.errors import ConfigError
 from polyrecord.format.constants import COVERED_PATHS, MAX_NAME
 from polyrecord.ids import is_hex, normal_id, trace_key, value_key
-from polyrecord.record.buffer import LINE_END
+from polyrecord.record.buffer import CLOSE
+from polyrecord.record.lines import Column
 
 _REMEMBERED = 4096
-_USUAL_IDS = re.compile(r"[0-9a-f]{8}[0-9a-f-]*(?:;[0-9a-f]{8}[0-9a-f-]*)*\Z|\Z")
 _MAX_DECLARED = 100  # paths of 255 bytes, and a value for each, still fit a header
 
 
@@ -26,18 +27,17 @@ TraceEntry: TypeAlias = tuple[str, int, bool]
 """`,"trace_id":"…"`, the id's key, and whether it is opaque."""
 
 
-class Traces(Protocol):
-    """What is known of several trace ids."""
+@dataclass(frozen=True, slots=True)
+class Traces:
+    """What is known of several events' trace ids: their part of the lines, keys, whether one is opaque."""
 
-    def fragments(self, trace_ids: Sequence[str | None]) -> list[str]:
-        """`,"trace_id":"…"` of each, empty for None."""
-
-    def keys(self, trace_ids: set[str]) -> tuple[Iterable[int], bool]:
-        """The keys of some of them, and whether one is opaque."""
+    columns: tuple[Column, ...] = ()
+    keys: Iterable[int] = ()
+    opaque: bool = False
 
 
 class TraceKeys:
-    """Trace ids as JSON fragments and keys; the ids seen lately are remembered, for they repeat."""
+    """Trace ids as JSON fragments and keys; unusual ids seen lately are remembered, for they repeat."""
 
     __slots__ = ("_known",)
 
@@ -53,12 +53,23 @@ class TraceKeys:
             known = self._known[trace_id] = self._make(trace_id)
         return known
 
-    def get_all(self, trace_ids: set[str]) -> Traces:
-        """The same for several, which are looked at together where all are as usual."""
-        text = ";".join(trace_ids)
-        if _USUAL_IDS.match(text) and text.count(";") < max(len(trace_ids), 1):
-            return _Usual()
-        return _Mixed({trace_id: self.get(trace_id) for trace_id in trace_ids})
+    def get_all(self, trace_ids: Sequence[str | None]) -> Traces:
+        """The same for several events, None where one has no id; raises TypeError for what is no text."""
+        ids = trace_ids if set(map(type, trace_ids)) == {str} else [i for i in trace_ids if i is not None]
+        text = "\n".join(cast("Sequence[str]", ids))
+        keys = _usual_keys(text, len(ids))
+        if keys is None:
+            return self._mixed(trace_ids)
+        if len(ids) == len(trace_ids):
+            return Traces((b',"trace_id":"', text.encode().split(b"\n"), b'"'), keys)
+        return Traces((_fragments(trace_ids),) if ids else (), keys)
+
+    def _mixed(self, trace_ids: Sequence[str | None]) -> Traces:
+        entries = {trace_id: self.get(trace_id) for trace_id in set(trace_ids) if trace_id is not None}
+        fragments = {trace_id: fragment.encode() for trace_id, (fragment, _, _) in entries.items()}
+        column = [b"" if trace_id is None else fragments[trace_id] for trace_id in trace_ids]
+        keys = [key for _, key, _ in entries.values()]
+        return Traces((column,), keys, any(opaque for _, _, opaque in entries.values()))
 
     @staticmethod
     def _make(trace_id: str) -> TraceEntry:
@@ -66,27 +77,31 @@ class TraceKeys:
         return f',"trace_id":{quote(trace_id)}', trace_key(normal), not is_hex(normal)
 
 
-class _Usual:
-    """Ids that are eight hex digits at least, maybe with dashes behind them: a fifth of the general cost."""
+def _usual_keys(text: str, count: int) -> Iterable[int] | None:
+    """The keys of so many ids, a line each, if all have 32 hex digits and any dashes; else None.
 
-    def fragments(self, trace_ids: Sequence[str | None]) -> list[str]:
-        return ["" if trace_id is None else f',"trace_id":"{trace_id}"' for trace_id in trace_ids]
+    As long as they are all of one length when the dashes are gone, and as many digits are found as there
+    are characters, no other character can be among them.
+    """
+    bare = text.replace("-", "")
+    if len(bare) != 33 * count - 1 or bare[32::33] != "\n" * (count - 1):
+        return None if count else ()
+    try:
+        digits = bytes.fromhex(bare)  # skips the line feeds
+    except ValueError:
+        return None
+    if len(digits) != 16 * count:
+        return None
+    keys = array("I", digits)[::4]
+    if sys.byteorder == "little":
+        keys.byteswap()
+    return keys
 
-    def keys(self, trace_ids: set[str]) -> tuple[Iterable[int], bool]:
-        starts = bytes.fromhex("".join([trace_id[:8] for trace_id in trace_ids]))
-        return struct.unpack(f">{len(trace_ids)}I", starts), False
 
-
-class _Mixed:
-    def __init__(self, entries: Mapping[str, TraceEntry]) -> None:
-        self._entries = entries
-
-    def fragments(self, trace_ids: Sequence[str | None]) -> list[str]:
-        return ["" if trace_id is None else self._entries[trace_id][0] for trace_id in trace_ids]
-
-    def keys(self, trace_ids: set[str]) -> tuple[Iterable[int], bool]:
-        entries = [self._entries[trace_id] for trace_id in trace_ids]
-        return {key for _, key, _ in entries}, any(opaque for _, _, opaque in entries)
+def _fragments(trace_ids: Sequence[str | None]) -> list[bytes]:
+    """Fragments of ids that need no escapes."""
+    told = ["" if trace_id is None else f',"trace_id":"{trace_id}"' for trace_id in trace_ids]
+    return "\n".join(told).encode().split(b"\n")
 
 
 def quote(text: str) -> str:
@@ -131,12 +146,22 @@ class ValueKeys:
         return sorted(found)
 
     def find(self, payload: bytes, envelope: Mapping[str, str] | None) -> list[int]:
-        """The value keys of an event from its encoded data, LINE_END included, and its envelope fields."""
-        keys = [value_key(envelope[name]) for name in self._envelope if name in envelope] if envelope else []
+        """The value keys of an event from its encoded data, CLOSE included, and its envelope fields."""
+        keys = self.of_envelope(envelope)
         for needle in self._needles:  # a loop: any() over a generator costs 0.3 us an event
             if needle in payload:
-                return keys + self._in_data(payload[: -len(LINE_END)])
+                return keys + self.of_data(payload)
         return keys
+
+    def of_envelope(self, envelope: Mapping[str, str] | None) -> list[int]:
+        """The value keys of envelope fields."""
+        if not envelope:
+            return []
+        return [value_key(envelope[name]) for name in self._envelope if name in envelope]
+
+    def of_data(self, payload: bytes) -> list[int]:
+        """The value keys of encoded data, CLOSE included."""
+        return self._in_data(payload[: -len(CLOSE)])
 
     def _in_data(self, data: bytes) -> list[int]:
         try:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
-from itertools import repeat
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import orjson
@@ -13,23 +12,17 @@ from polyrecord.events.routes import TELEMETRY, stream_of
 from polyrecord.format.block import cut_name
 from polyrecord.format.constants import LEDGER_LOSS
 from polyrecord.format.layout import check_stream
-from polyrecord.record.blocks import DAY_NS, BlockBuilder, PendingBlock
-from polyrecord.record.buffer import LINE_END, Loss
+from polyrecord.record.blocks import DAY_NS, BlockBuilder, PendingBlock, Run
+from polyrecord.record.buffer import CLOSE, Loss
 from polyrecord.record.encode import rescue
 from polyrecord.record.keys import TraceKeys, ValueKeys, quote
+from polyrecord.record.lines import Column, lines_of, one_line, one_lines
 from polyrecord.record.policy import BlockPolicy
-from polyrecord.record.portion import (
-    Kind,
-    Portion,
-    Route,
-    by_builder,
-    heads,
-    interleaved,
-    one_line,
-    one_lines,
-    run_of,
-)
+from polyrecord.record.portion import Portion, is_uniform
 from polyrecord.times import format_ts
+
+Kind: TypeAlias = tuple[str, str | None]
+"""Event type and stream, None for the type's own."""
 
 Emit: TypeAlias = Callable[[PendingBlock], None]
 """Where cut blocks go."""
@@ -54,7 +47,7 @@ class Numbering:
         self._traces = TraceKeys()
         self._builders: dict[str, BlockBuilder] = {}
         self._quoted: dict[str, str] = {}
-        self._routes: dict[Kind, Route] = {}
+        self._routes: dict[Kind, BlockBuilder] = {}
 
     @property
     def declared_paths(self) -> tuple[str, ...]:
@@ -73,7 +66,7 @@ class Numbering:
         charge: int = 0,
         lost: int = 0,
     ) -> None:
-        """Take the writer's next event; `payload` is its data as one JSON value, then LINE_END."""
+        """Take the writer's next event; `payload` is its data as one JSON value, then CLOSE."""
         builder = self._builder(stream or stream_of(event_type), ts)
         seq = self.seq + 1
         quoted = self._quoted.get(event_type) or self._quote(event_type)
@@ -89,7 +82,7 @@ class Numbering:
         self.kept += 1
         self.pending += 1
         self.pending_bytes += charge
-        builder.add(f'{head},"data":'.encode() + payload, event_type, seq, ts, charge, lost)
+        builder.add(f'{head},"data":'.encode() + payload + b"\n", event_type, seq, ts, charge, lost)
         if trace_id is not None:
             builder.add_traces((key,), opaque=opaque)
         if values:
@@ -100,53 +93,87 @@ class Numbering:
 
         What they hold must be of the right types: where it raises, nothing is taken either.
         """
-        count = len(portion.stamps)
-        kinds = list(zip(portion.types, portion.streams, strict=True))
-        routes = {kind: self._routes.get(kind) or self._route(*kind) for kind in set(kinds)}
-        traces = self._traces.get_all(_ids(portion.traces))
-        content = b"".join(portion.payloads)
-        values = self._values_in(portion, content)
-        if not self._fits(portion, routes, len(content), values):
+        count = len(portion)
+        parts = self._by_builder(portion)
+        if self._is_large(portion):
             return False
-        fields = map(self._fields, portion.envelopes) if any(portion.envelopes) else repeat("")
-        kind_parts = [routes[kind][0] for kind in kinds] if len(routes) > 1 else repeat(routes[kinds[0]][0])
-        starts = heads(portion.stamps, self.seq + 1, kind_parts, traces.fragments(portion.traces), fields)
-        lines = interleaved(starts, one_lines(portion.payloads, content))
+        runs = [(builder, self._run(part, seqs)) for builder, part, seqs in parts]
+        if not self._is_indexed(runs, count):
+            return False
         # What can fail has not failed: from here on the events count.
-        for builder, places in by_builder(routes, kinds):
+        for builder, run in runs:
             self._make_ready(builder, portion.stamps[0])
-            builder.add_all(run_of(portion, lines, self.seq + 1, places))
-            own = portion.traces if places is None else [portion.traces[at] for at in places]
-            keys, opaque = traces.keys(_ids(own))
-            builder.add_traces(keys, opaque=opaque)
-            for at in values if places is None else values.keys() & set(places):
-                builder.add_values(values[at])
+            builder.add_all(run)
         self.seq += count
         self.kept += count
         self.pending += count
-        self.pending_bytes += portion.charge()
+        self.pending_bytes += sum(run.charge for _, run in runs)
         return True
 
-    def _values_in(self, portion: Portion, content: bytes) -> dict[int, list[int]]:
-        """The value keys of the events that have any, by their places."""
-        find, payloads, envelopes = self._values.find, portion.payloads, portion.envelopes
-        places = set(self._values.holders(payloads, content))
-        if any(envelopes):
-            places.update(at for at, envelope in enumerate(envelopes) if envelope)
-        return {at: find(payloads[at], envelopes[at]) for at in places}
+    def _by_builder(self, portion: Portion) -> list[tuple[BlockBuilder, Portion, Sequence[int]]]:
+        """Builders with the events they take, and the numbers of these."""
+        numbers = range(self.seq + 1, self.seq + 1 + len(portion))
+        if is_uniform(portion.types) and is_uniform(portion.streams):
+            return [(self._builder_for(portion.types[0], portion.streams[0]), portion, numbers)]
+        kinds = list(zip(portion.types, portion.streams, strict=True))
+        routes = {kind: self._builder_for(*kind) for kind in set(kinds)}
+        builders = dict.fromkeys(routes.values())
+        if len(builders) == 1:
+            return [(builder, portion, numbers) for builder in builders]
+        places = {
+            builder: [at for at, kind in enumerate(kinds) if routes[kind] is builder] for builder in builders
+        }
+        return [(b, portion.at(own), [numbers[at] for at in own]) for b, own in places.items()]
 
-    def _fits(
-        self, portion: Portion, routes: Mapping[Kind, Route], size: int, values: Mapping[int, list[int]]
-    ) -> bool:
-        """Whether a block stays near its bounds when all of these are added at once."""
-        count = len(portion.stamps)
+    def _run(self, part: Portion, seqs: Sequence[int]) -> Run:
+        """The lines and keys of events of one builder."""
+        content = b"".join(part.payloads)
+        types = {name: part.types.count(name) for name in {*part.types}}
+        traces = self._traces.get_all(part.traces)
+        lines = lines_of(
+            part.stamps, seqs, self._kinds_of(part, types), traces.columns, self._fields_of(part),
+            one_lines(part.payloads, content),
+        )  # fmt: skip
+        values = self._values_of(part, content)
+        return Run(lines, types, seqs, part.stamps, part.charge, traces.keys, traces.opaque, values)
+
+    def _kinds_of(self, part: Portion, types: Iterable[str]) -> Column:
+        """The event types' part of the lines; `types` are the different ones."""
+        texts = {name: f',"event_type":{self._quoted.get(name) or self._quote(name)}' for name in types}
+        column = {name: text.encode() for name, text in texts.items()}
+        return next(iter(column.values())) if len(column) == 1 else [column[name] for name in part.types]
+
+    def _fields_of(self, part: Portion) -> Column:
+        """The envelopes' part of the lines."""
+        envelopes = part.distinct_envelopes
+        texts = {id(envelope): self._fields(envelope).encode() for envelope in envelopes}
+        if len(envelopes) == 1:
+            return next(iter(texts.values()))
+        return [texts[id(envelope)] for envelope in part.envelopes]
+
+    def _values_of(self, part: Portion, content: bytes) -> list[int]:
+        """The value keys of the events that have any; `content` is their payloads, joined."""
+        keys = [key for envelope in part.distinct_envelopes for key in self._values.of_envelope(envelope)]
+        for at in self._values.holders(part.payloads, content):
+            keys += self._values.of_data(part.payloads[at])
+        return keys
+
+    def _is_large(self, portion: Portion) -> bool:
+        """Whether a block might pass its bounds by much when all of these are added at once; one may."""
+        if len(portion) == 1:
+            return False
+        if portion.stamps[0] // DAY_NS != portion.stamps[-1] // DAY_NS:
+            return True
+        return sum(map(len, portion.payloads)) > self._policy.content_bytes // _PORTION_SHARE
+
+    @staticmethod
+    def _is_indexed(runs: Sequence[tuple[BlockBuilder, Run]], count: int) -> bool:
+        """Whether the headers stay near their bound; they may pass it by one event."""
         if count == 1:
             return True
-        if portion.stamps[0] // DAY_NS != portion.stamps[-1] // DAY_NS:
-            return False
-        names = [name for (name, _), (_, builder) in routes.items() if not builder.knows(name)]
-        index = 4 * (count + sum(map(len, values.values()))) + sum(map(_index_bytes, names))
-        return index <= _MOST_INDEX and size <= self._policy.content_bytes // _PORTION_SHARE
+        names = [name for builder, run in runs for name in run.types if not builder.knows(name)]
+        values = sum(len(run.value_keys) for _, run in runs)
+        return 4 * (count + values) + sum(map(_index_bytes, names)) <= _MOST_INDEX
 
     def _fields(self, envelope: Mapping[str, str] | None) -> str:
         """The fields of an envelope as they stand in a line."""
@@ -154,14 +181,18 @@ class Numbering:
             return ""
         return "".join(f',"{name}":{quote(envelope[name])}' for name in ENVELOPE if name in envelope)
 
-    def _route(self, event_type: str, stream: str | None) -> Route:
+    def _builder_for(self, event_type: str, stream: str | None) -> BlockBuilder:
+        """The builder of a kind; raises TypeError for what is no type."""
+        known = self._routes.get((event_type, stream))
+        if known is not None:
+            return known
         if type(event_type) is not str or not event_type:
             raise TypeError("not an event type")
         if len(self._routes) > _MOST_KNOWN:  # types made up at run time must not fill the memory
             self._routes.clear()
         builder = self._builder_of(stream or stream_of(event_type))
-        route = self._routes[event_type, stream] = (f',"event_type":{quote(event_type)}', builder)
-        return route
+        self._routes[event_type, stream] = builder
+        return builder
 
     def _builder(self, stream: str, ts: int) -> BlockBuilder:
         builder = self._builder_of(stream)
@@ -203,7 +234,7 @@ class Numbering:
             "since_ts": format_ts(since),
             "until_ts": format_ts(until),
         }
-        payload = _dumps(data) + LINE_END
+        payload = _dumps(data) + CLOSE
         self.add(ts, format_ts(ts), LEDGER_LOSS, payload, stream=TELEMETRY, lost=loss.count)
 
     def give_up(self, ts: int, block: PendingBlock) -> None:
@@ -221,7 +252,7 @@ class Numbering:
             "since_ts": format_ts(index.min_ts),
             "until_ts": format_ts(index.max_ts),
         }
-        payload = _dumps(data) + LINE_END
+        payload = _dumps(data) + CLOSE
         self.kept -= index.events
         self.add(ts, format_ts(ts), LEDGER_LOSS, payload, stream=TELEMETRY, lost=index.events)
 
@@ -249,10 +280,6 @@ class Numbering:
         self.pending -= len(builder)
         self.pending_bytes -= builder.charge
         self._emit(builder.cut())
-
-
-def _ids(traces: Iterable[str | None]) -> set[str]:
-    return {trace_id for trace_id in traces if trace_id is not None}
 
 
 def _index_bytes(name: str) -> int:

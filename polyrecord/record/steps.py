@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final, Protocol
+from typing import Final, Protocol, cast
 
-from polyrecord.record.buffer import LINE_END, Envelope, Item
+from polyrecord.record.buffer import CLOSE, Envelope
+from polyrecord.record.portion import Portion
 
-_END = len(LINE_END)
+_END = len(CLOSE)
 _NONE: Final[frozenset[int]] = frozenset()
 
 
@@ -65,7 +66,7 @@ class Steps:
         self.sampled_out += 1
         return False
 
-    def look(self, items: Sequence[Item]) -> frozenset[int]:
+    def look(self, portion: Portion) -> frozenset[int]:
         """Which events of a slice may hold a secret, by their places: one search for all of them.
 
         A search gives the interpreter lock away; one for each event would cost a busy bot's drain 5 ms each.
@@ -75,13 +76,12 @@ class Steps:
             return _NONE
         try:
             if not redactor.hashes_ids:
-                payloads = [item[3] for item in items]
-                parts = [payload if isinstance(payload, bytes) else payload[0] for payload in payloads]
-                found = redactor.suspects([*parts, _said(items)])
-                return found if len(items) not in found else redactor.suspects(list(map(_shown, items)))
+                parts = _recorded(portion)
+                found = redactor.suspects([*parts, _said(portion)])
+                return found if len(parts) not in found else redactor.suspects(_shown(portion))
         except Exception:  # noqa: BLE001 - an id that is no text: each event is looked at on its own
-            return frozenset(range(len(items)))
-        return frozenset(range(len(items)))
+            return frozenset(range(len(portion)))
+        return frozenset(range(len(portion)))
 
     @property
     def samples(self) -> bool:
@@ -106,7 +106,7 @@ class Steps:
         *,
         suspect: bool | None = None,
     ) -> tuple[bytes, str | None, Mapping[str, str] | None]:
-        """The event without secrets, with its local time; `payload` is data and LINE_END.
+        """The event without secrets, with its local time; `payload` is data and CLOSE.
 
         `suspect` is what `look` said of it; None: nobody has looked.
         """
@@ -115,7 +115,7 @@ class Steps:
             data = payload[:-_END]
             cleaned = redactor.clean(data) if suspect else redactor.payload(data)
             if cleaned is not data:
-                payload = cleaned + LINE_END
+                payload = cleaned + CLOSE
             if trace_id is not None:
                 trace_id = redactor.trace_id(trace_id)
             if envelope:
@@ -123,20 +123,24 @@ class Steps:
         return payload, trace_id, self.localized(ts, envelope)
 
 
-def _data_of(item: Item) -> bytes:
-    payload = item[3]
-    return payload if isinstance(payload, bytes) else payload[0]
+def _recorded(portion: Portion) -> Sequence[bytes]:
+    """What was recorded, a raw frame as it came."""
+    if portion.recorded is portion.payloads:
+        return portion.payloads
+    return [one if isinstance(one, bytes) else one[0] for one in portion.recorded]
 
 
-def _said(items: Sequence[Item]) -> bytes:
+def _said(portion: Portion) -> bytes:
     """The ids and envelope fields of these events, each once."""
-    said = {item[2] for item in items}
-    for item in items:
-        if item[4]:
-            said.update(item[4].values())
-    return "\0".join(text for text in said if text is not None).encode("utf-8", "replace")
+    said = {*portion.traces}
+    for envelope in portion.distinct_envelopes:
+        if envelope:
+            said.update(envelope.values())
+    said.discard(None)
+    return "\0".join(cast("set[str]", said)).encode("utf-8", "replace")
 
 
-def _shown(item: Item) -> bytes:
-    """All of an event that could hold a secret."""
-    return b"%b\0%b" % (_data_of(item), _said([item]))
+def _shown(portion: Portion) -> list[bytes]:
+    """All of each event that could hold a secret."""
+    said = (_said(portion.part(at, at + 1)) for at in range(len(portion)))
+    return [b"%b\0%b" % shown for shown in zip(_recorded(portion), said, strict=True)]

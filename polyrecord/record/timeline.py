@@ -50,11 +50,13 @@ class Timeline:
         return self._last
 
     def stamps(self, mono_ns: Iterable[int]) -> list[int]:
-        """The same for several, in the order of the events."""
+        """The same for several, in the order of the events; at least one."""
         anchor = self._anchor
-        stamps = list(accumulate((mono + anchor for mono in mono_ns), max, initial=self._last))
+        stamps = [mono + anchor for mono in mono_ns]
+        if stamps[0] < self._last or stamps != sorted(stamps):
+            stamps = list(accumulate(stamps, max, initial=self._last))[1:]
         self._last = stamps[-1]
-        return stamps[1:]
+        return stamps
 
     def check(self) -> ClockStep | None:
         """Compare with the wall clock and follow it: forward at once, back only by going slower.

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from polyrecord.format.block import BlockHeader, inflate
+from polyrecord.format.block import BlockHeader
 from polyrecord.format.constants import FOOTER_SIZE
+from polyrecord.format.content import inflate
 from polyrecord.format.directory import Footer, parse_footer
 from polyrecord.format.layout import ShardName, parse_shard_path
 from polyrecord.format.scan import Block, scan

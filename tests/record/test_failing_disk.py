@@ -15,9 +15,10 @@ from pathlib import Path
 import pytest
 
 from polyrecord.format.layout import ShardName
-from polyrecord.record.files import ShardFile, write_atomically
+from polyrecord.record.files import write_atomically
 from polyrecord.record.policy import RetryPolicy, RotatePolicy
 from polyrecord.record.recorder import EventRecorder
+from polyrecord.record.shard_file import ShardFile
 from polyrecord.testing import read_lines, shard_files
 from tests.format.samples import block
 from tests.record.archives import assert_accounted, blocks, footers, names

@@ -14,9 +14,9 @@ from polyrecord.format.layout import ShardName
 from polyrecord.read.archive import Archive
 from polyrecord.read.coverage import coverage
 from polyrecord.read.traces import find_trace
-from polyrecord.record.files import ShardFile
 from polyrecord.record.policy import RotatePolicy
 from polyrecord.record.recorder import EventRecorder
+from polyrecord.record.shard_file import ShardFile
 from polyrecord.testing import FrozenClock, read_lines, shard_files
 from tests.record.archives import assert_accounted, blocks, footers
 

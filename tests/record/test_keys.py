@@ -14,7 +14,7 @@ from polyrecord.errors import ConfigError
 from polyrecord.format.constants import OPAQUE
 from polyrecord.ids import is_hex, normal_id, trace_key, value_key
 from polyrecord.record.blocks import PendingBlock
-from polyrecord.record.buffer import LINE_END
+from polyrecord.record.buffer import CLOSE
 from polyrecord.record.keys import ValueKeys
 from polyrecord.record.numbering import Numbering
 from polyrecord.record.policy import BlockPolicy
@@ -34,7 +34,7 @@ def blocks_of(events: list[tuple[Any, str | None, dict[str, str]]]) -> list[Pend
     blocks: list[PendingBlock] = []
     numbering = Numbering(blocks.append, BlockPolicy(content_bytes=500), DECLARED)
     for data, trace_id, envelope in events:
-        payload = orjson.dumps(data) + LINE_END
+        payload = orjson.dumps(data) + CLOSE
         numbering.add(0, "1970-01-01T00:00:00.000000000Z", "signal", payload, trace_id, envelope or None)
     numbering.cut()
     return blocks
@@ -90,7 +90,7 @@ def test_ids_with_lone_surrogates_are_found_by_what_the_line_shows() -> None:
 )
 def test_a_value_is_found_however_its_json_is_written(data: bytes) -> None:
     """Imports keep the bytes they were given."""
-    assert value_key("A-7") in ValueKeys().find(data + LINE_END, None)
+    assert value_key("A-7") in ValueKeys().find(data + CLOSE, None)
 
 
 @pytest.mark.parametrize(
@@ -100,11 +100,11 @@ def test_a_value_is_found_however_its_json_is_written(data: bytes) -> None:
      b'{"a":{"order_id":"A-7"}}', b'"order_id"', b"7", b'{"ordering":"A-7"}'],
 )  # fmt: skip
 def test_what_is_no_text_and_no_integer_at_a_path_is_not_indexed(data: bytes) -> None:
-    assert ValueKeys().find(data + LINE_END, None) == []
+    assert ValueKeys().find(data + CLOSE, None) == []
 
 
 def test_integers_are_indexed_as_their_text() -> None:
-    assert ValueKeys().find(b'{"order_id":4711}' + LINE_END, None) == [value_key("4711")]
+    assert ValueKeys().find(b'{"order_id":4711}' + CLOSE, None) == [value_key("4711")]
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ def test_a_payload_with_line_breaks_between_its_tokens_stays_one_line() -> None:
     """orjson.Fragment brings whatever bytes a bot has."""
     blocks: list[PendingBlock] = []
     numbering = Numbering(blocks.append, BlockPolicy())
-    numbering.add(0, "1970-01-01T00:00:00.000000000Z", "signal", b'{\r\n "a": 1\r}' + LINE_END)
+    numbering.add(0, "1970-01-01T00:00:00.000000000Z", "signal", b'{\r\n "a": 1\r}' + CLOSE)
     numbering.cut()
     (line,) = blocks[0].pieces
     assert len(line.splitlines()) == 1
@@ -143,7 +143,7 @@ def test_an_event_that_cannot_be_indexed_takes_no_number() -> None:
     blocks: list[PendingBlock] = []
     numbering = Numbering(blocks.append, BlockPolicy())
     with pytest.raises(ValueError, match="Expecting"):
-        numbering.add(0, "", "signal", b'{"order_id":}' + LINE_END)
+        numbering.add(0, "", "signal", b'{"order_id":}' + CLOSE)
     assert (numbering.seq, numbering.kept, numbering.pending) == (0, 0, 0)
     numbering.cut()
     assert blocks == []

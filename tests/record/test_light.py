@@ -8,7 +8,7 @@ import pytest
 
 from polyrecord import EventRecorder
 from polyrecord.clock import SystemClock
-from polyrecord.record.buffer import LIGHT, LIGHT_BYTES, LINE_END, Buffer, Item, item_size
+from polyrecord.record.buffer import CLOSE, LIGHT, LIGHT_BYTES, Buffer, Item, item_size
 from polyrecord.record.hotpath import Record, make_record
 from polyrecord.record.policy import Overload
 from tests.record.archives import blocks
@@ -40,7 +40,7 @@ def test_an_event_among_few_is_light_until_it_is_taken() -> None:
     assert buffer.room == room
     (whole,) = buffer.take(10)
     assert isinstance(whole, tuple)
-    assert whole == (light[0], "note", "t1", b'{"n":1}' + LINE_END, None, None)
+    assert whole == (light[0], "note", "t1", b'{"n":1}' + CLOSE, None, None)
     assert buffer.room == room - item_size(whole)
     buffer.release(item_size(whole))
     assert buffer.room == room
@@ -75,7 +75,7 @@ def test_a_large_event_is_counted_at_once(data: str) -> None:
     buffer, record = recording(LARGE)
     room = buffer.room
     record("note", data)
-    assert buffer.room == room - len(data) - 2 - len(LINE_END) - 200
+    assert buffer.room == room - len(data) - 2 - len(CLOSE) - 200
 
 
 def test_an_event_with_a_stream_of_its_own_is_counted_at_once() -> None:

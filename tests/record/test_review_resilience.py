@@ -20,7 +20,6 @@ import pytest
 
 from polyrecord.format.layout import ShardName
 from polyrecord.record.buffer import Buffer, Item
-from polyrecord.record.files import ShardFile
 from polyrecord.record.health import HealthState
 from polyrecord.record.identity import new_writer_id
 from polyrecord.record.outcomes import FlushOutcome, FlushTicket, LossNotice
@@ -28,6 +27,7 @@ from polyrecord.record.policy import Overload, RetryPolicy, RotatePolicy, SyncPo
 from polyrecord.record.recorder import EventRecorder
 from polyrecord.record.recovery import find_dead
 from polyrecord.record.sampling import Sampler
+from polyrecord.record.shard_file import ShardFile
 from polyrecord.record.shards import ShardSet
 from polyrecord.record.trouble import TroubleFile
 from polyrecord.record.writer import Tick

@@ -11,7 +11,7 @@ from polyrecord.format.layout import ShardName
 from polyrecord.read.archive import Archive
 from polyrecord.read.explain import Explain
 from polyrecord.read.shard import open_shard
-from polyrecord.record.files import ShardFile
+from polyrecord.record.shard_file import ShardFile
 from tests.format.samples import block
 
 NAME = ShardName("data/events", "20261120t120000.host.1.aaaa", 1, "2026-11-20", sealed=False)

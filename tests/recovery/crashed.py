@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from polyrecord.record.buffer import LINE_END
+from polyrecord.record.buffer import CLOSE
 from polyrecord.record.identity import boot_id, write_manifest
 from polyrecord.record.numbering import Numbering
 from polyrecord.record.policy import BlockPolicy, RotatePolicy
@@ -63,7 +63,7 @@ def record(
     numbering = Numbering(shards.write, BlockPolicy(content_bytes=block_bytes), ())
     for number in range(count):
         ts = start + number * step
-        payload = json.dumps({"n": number, "order_id": f"o-{number}"}).encode() + LINE_END
+        payload = json.dumps({"n": number, "order_id": f"o-{number}"}).encode() + CLOSE
         trace = f"{number // 4:08x}" + "0" * 24
         numbering.add(ts, format_ts(ts), types[number % len(types)], payload, trace)
     numbering.cut()

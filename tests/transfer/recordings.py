@@ -15,7 +15,7 @@ from polyrecord.read.coverage import Coverage, coverage
 from polyrecord.read.explain import Explain
 from polyrecord.read.replay import Replay
 from polyrecord.read.selection import Selection
-from polyrecord.record.buffer import LINE_END, Loss
+from polyrecord.record.buffer import CLOSE, Loss
 from polyrecord.record.identity import write_manifest
 from polyrecord.record.numbering import Numbering
 from polyrecord.record.policy import BlockPolicy, RotatePolicy
@@ -67,7 +67,7 @@ def record(
             "market": f"m-{number % 7}",
             "pad": "x" * (number % 90),
         }
-        payload = json.dumps(data).encode() + LINE_END
+        payload = json.dumps(data).encode() + CLOSE
         numbering.add(ts, format_ts(ts), TYPES[number % 5], payload, f"{number // 5:08x}" + "0" * 24)
         if lost := by_number.get(number):
             loss = Loss("overload", Counter({(lost.event_type, None): lost.count}), lost.count)
