@@ -2,10 +2,10 @@
 recorders.
 
 The candidates take turns, round after round, in one process: first the two that are compared with each
-other alone, then with all recorders there are. Each round times a burst of calls and divides. 250 calls is
-what a bot of 10,000 events a second makes between two looks of the drain (25 ms). After a burst everything
-comes to rest, as it does while a bot waits for its next frame. Medians over the rounds; the cost of an empty
-call is taken off.
+other alone, then with all other recorders there are. Each round times a burst of calls and divides. 250
+calls is what a bot of 10,000 events a second makes between two looks of the drain (25 ms). After a burst
+everything comes to rest, as it does while a bot waits for its next frame. Medians over the rounds; the cost
+of an empty call is taken off.
 """
 
 from __future__ import annotations
@@ -62,24 +62,25 @@ def _nothing() -> None:
     return None
 
 
-def _candidates(recorder: EventRecorder, peers: Mapping[str, Peer | None], event: str) -> dict[str, Call]:
+def _pair(recorder: EventRecorder, event: str) -> dict[str, Call]:
     dumps, record = orjson.dumps, recorder.record
     event_type, data = EVENTS[event]
     whole = envelope(event_type, data)
-
-    def settle() -> None:
-        recorder.flush().wait()
-
-    calls: dict[str, Call] = {
+    return {
         EMPTY: (lambda: None, _nothing),
         LIMIT: (lambda: dumps(whole), _nothing),
-        OURS: (lambda: record(event_type, data, TRACE), settle),
+        OURS: (lambda: record(event_type, data, TRACE), lambda: recorder.flush().wait()),
     }
+
+
+def _others(recorder: EventRecorder, peers: Mapping[str, Peer | None], event: str) -> dict[str, Call]:
+    event_type, data = EVENTS[event]
     if event == "small event":
-        calls["record(), one Decimal"] = (lambda: record(event_type, WITH_DECIMAL, TRACE), settle)
+        name, call = "record(), one Decimal", lambda: recorder.record(event_type, WITH_DECIMAL, TRACE)
     else:
-        calls["record_raw() of its frame"] = (lambda: recorder.record_raw(FRAME, source="venue"), settle)
-    return calls | {name: _peer(peer, event_type, data) for name, peer in peers.items() if peer is not None}
+        name, call = "record_raw() of its frame", lambda: recorder.record_raw(FRAME, source="venue")
+    ours: dict[str, Call] = {name: (call, lambda: recorder.flush().wait())}
+    return ours | {name: _peer(peer, event_type, data) for name, peer in peers.items() if peer is not None}
 
 
 def _peer(peer: Peer, event_type: str, data: dict[str, Any]) -> Call:
@@ -110,10 +111,13 @@ def _medians(calls: Mapping[str, Call], bursts: int) -> dict[str, float]:
 def measure(scale: Scale) -> Result:
     """Both events, all candidates."""
     with tempfile.TemporaryDirectory() as folder, EventRecorder(Path(folder, "archive")) as recorder:
-        alone = {event: _medians(_candidates(recorder, {}, event), scale.bursts) for event in EVENTS}
+        alone = {event: _medians(_pair(recorder, event), scale.bursts) for event in EVENTS}
         with open_peers(Path(folder)) as peers:
             missing = dict.fromkeys(name for name, peer in peers.items() if peer is None)
-            found = {event: _medians(_candidates(recorder, peers, event), scale.bursts) for event in EVENTS}
+            found = {
+                event: _medians(_pair(recorder, event) | _others(recorder, peers, event), scale.bursts)
+                for event in EVENTS
+            }
         assert recorder.stats().dropped == 0, recorder.stats()
     small, book = alone["small event"], alone["10-level book"]
     beside = found["small event"]
@@ -128,7 +132,7 @@ def measure(scale: Scale) -> Result:
     )
     tables = tuple(Table(event, "ns", figures, LIMIT, 0) for event, figures in alone.items())
     tables += tuple(
-        Table(f"{event}, other recorders take turns", "ns", figures | missing, OURS, 0)
+        Table(f"{event}, others take turns", "ns", figures | missing, OURS, 0)
         for event, figures in found.items()
     )
     kept = min((beside[name] for name in AT_ONCE if name in beside), default=0.0) / beside[OURS]

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from polyrecord.record.recovery import RecoveredWriter
-    from polyrecord.upkeep.salvage import Salvaged
+    from polyrecord.upkeep.salvage_tally import Salvaged
     from polyrecord.upkeep.seal import Left, Sealed
 
 _OPTIONS: Final = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE

@@ -18,7 +18,7 @@ from typing import Final
 
 from polyrecord.format.layout import DERIVED_DIR, SUFFIX
 from polyrecord.read.archive import ShardInfo
-from polyrecord.read.ordinals import read_footer
+from polyrecord.read.pieces import read_footer
 
 _KIND: Final = re.compile(r"[a-z0-9_]{1,64}\Z")
 _DIR_MODE: Final = 0o750

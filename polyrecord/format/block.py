@@ -1,4 +1,4 @@
-"""One block: lines in a gzip member whose header says what is inside (docs/format.md, section 4)."""
+"""A block's header: what it says of the lines in its gzip member, written and read (docs/format.md, 4)."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ import sys
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 from zlib import crc32 as zlib_crc32
 
 from polyrecord.format import constants as c
-from polyrecord.format.compress import crc32, deflate, inflate_raw
+from polyrecord.format.compress import crc32, deflate
 
-_FIXED = struct.Struct("<BBHIIIQQQQqqIHHII")  # 80 bytes: version … number of value keys
+FIXED = struct.Struct("<BBHIIIQQQQqqIHHII")
+"""The 80 bytes that every block's payload begins with: version … number of value keys."""
+
 _HEAD = struct.Struct("<10sH2sH")  # magic, XLEN, SI1 SI2, LEN
 _U32 = struct.Struct("<I")
 _SUBFIELD = struct.Struct("<H2sH")  # XLEN, SI1 SI2, LEN
@@ -30,10 +31,6 @@ _PAYLOAD_START = 16
 
 class BadHeader(ValueError):
     """The bytes are not a member of ours, or its header is damaged."""
-
-
-class BadBlock(ValueError):
-    """A block's contents are not what its header says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +89,7 @@ def pack_names(names: Sequence[str]) -> bytes:
 def index_size(types: Sequence[str], paths: Sequence[str], keys: int) -> int:
     """Bytes of FEXTRA that a block with these types, paths and number of keys needs."""
     named = sum(len(cut_name(name)) + 5 for name in types) + sum(len(cut_name(path)) + 1 for path in paths)
-    return 4 + _FIXED.size + named + 4 * keys + 4
+    return 4 + FIXED.size + named + 4 * keys + 4
 
 
 def pack_member(payload: bytes, deflated: bytes, content_crc: int, content_length: int) -> bytes:
@@ -124,8 +121,8 @@ def with_index(member: bytes, index: BlockIndex) -> bytes:
 def _pack_index(index: BlockIndex, content_length: int, deflated_length: int) -> bytes:
     types = b"".join(pack_names([name]) + _U32.pack(count) for name, count in index.types.items())
     tail = types + pack_names(index.paths) + pack_words(index.trace_keys) + pack_words(index.value_keys)
-    member_length = _PAYLOAD_START + _FIXED.size + len(tail) + 4 + deflated_length + _TRAILER.size
-    fixed = _FIXED.pack(
+    member_length = _PAYLOAD_START + FIXED.size + len(tail) + 4 + deflated_length + _TRAILER.size
+    fixed = FIXED.pack(
         c.VERSION, c.KIND_BLOCK, index.flags, member_length, content_length, index.events,
         index.first_seq, index.last_seq, index.first_ordinal, index.last_ordinal,
         index.min_ts, index.max_ts, min(index.lost, 0xFFFFFFFF), len(index.types), len(index.paths),
@@ -202,48 +199,22 @@ def parse_header(buffer: bytes | memoryview, offset: int = 0) -> BlockHeader:
 def parse_index(payload: memoryview) -> BlockHeader:
     """A block's header from its payload; raises BadHeader when its tables do not fit it."""
     try:
-        fixed = _FIXED.unpack_from(payload)
-        types, at = _parse_types(payload, _FIXED.size, fixed[13])
+        fixed = FIXED.unpack_from(payload)
+        types, at = _parse_types(payload, FIXED.size, fixed[13])
         paths, at = parse_names(payload, at, fixed[14])
-        values_at, end = at + 4 * fixed[15], at + 4 * (fixed[15] + fixed[16])
-        if end > len(payload):
-            raise BadHeader("key tables are cut short")
     except (struct.error, IndexError, UnicodeDecodeError) as error:
         raise BadHeader("header tables do not fit") from error
-    trace_keys, value_keys = words(payload[at:values_at]), words(payload[values_at:end])
+    trace_keys, value_keys = key_tables(payload, at, fixed[15], fixed[16])
     numbers = dict(zip(_NUMBERS, fixed[2:13], strict=True))
     return BlockHeader(**numbers, types=types, paths=paths, trace_keys=trace_keys, value_keys=value_keys)
 
 
-class BlockKeys(NamedTuple):
-    """The part of a header that tells whether a block can hold an id or a value."""
-
-    flags: int
-    paths: tuple[str, ...]
-    trace_keys: Sequence[int]
-    value_keys: Sequence[int]
-
-
-def parse_keys(buffer: bytes | memoryview) -> BlockKeys:
-    """The keys of the block whose header begins the buffer, at a third of what `parse_header` costs.
-
-    Raises BadHeader.
-    """
-    kind, payload = parse_payload(buffer)
-    if kind != c.KIND_BLOCK:
-        raise BadHeader("member is not a block")
-    try:
-        fixed = _FIXED.unpack_from(payload)
-        at = _FIXED.size
-        for _ in range(fixed[13]):
-            at += 1 + payload[at] + _U32.size
-        paths, at = parse_names(payload, at, fixed[14])
-    except (struct.error, IndexError, UnicodeDecodeError) as error:
-        raise BadHeader("header tables do not fit") from error
-    values_at, end = at + 4 * fixed[15], at + 4 * (fixed[15] + fixed[16])
+def key_tables(payload: memoryview, at: int, traces: int, values: int) -> tuple[array[int], array[int]]:
+    """So many trace keys and value keys from `at`; raises BadHeader."""
+    values_at, end = at + 4 * traces, at + 4 * (traces + values)
     if end > len(payload):
         raise BadHeader("key tables are cut short")
-    return BlockKeys(fixed[2], paths, words(payload[at:values_at]), words(payload[values_at:end]))
+    return words(payload[at:values_at]), words(payload[values_at:end])
 
 
 def _parse_types(payload: memoryview, at: int, count: int) -> tuple[dict[str, int], int]:
@@ -265,44 +236,3 @@ def parse_names(payload: memoryview, at: int, count: int) -> tuple[tuple[str, ..
         names.append(str(payload[at + 1 : end], "utf-8"))
         at = end
     return tuple(names), at
-
-
-def inflate(member: bytes | memoryview, header: BlockHeader) -> bytes:
-    """The lines of a whole block; raises BadBlock when they are not exactly what the header says."""
-    content = inflate_content(member, header)
-    check_lines(content, content.count(b"\n"), header)
-    return content
-
-
-def inflate_content(member: bytes | memoryview, header: BlockHeader) -> bytes:
-    """What a block holds, its lines not counted; raises BadBlock."""
-    view = memoryview(member)
-    if len(view) != header.member_length:
-        raise BadBlock(f"{len(view):,} bytes of a member of {header.member_length:,}")
-    if header.content_length > c.MAX_CONTENT:
-        raise BadBlock(f"claims to hold {header.content_length:,} bytes")
-    return _inflate_surely(view, header)
-
-
-def check_lines(content: bytes, lines: int, header: BlockHeader) -> None:
-    """Raise BadBlock unless a content of so many lines is as its header says."""
-    if lines != header.events or (content and not content.endswith(b"\n")):
-        raise BadBlock("number of lines differs from the header")
-
-
-def _inflate_surely(view: memoryview, header: BlockHeader) -> bytes:
-    content = _inflate_exactly(view[header_length(view) : -8], header.content_length)
-    content_crc, size = _TRAILER.unpack(view[-8:])
-    if size != header.content_length or crc32(content) != content_crc:
-        raise BadBlock("content CRC or size differs")
-    return content
-
-
-def _inflate_exactly(deflated: memoryview, length: int) -> bytes:
-    try:
-        content = inflate_raw(deflated, length)
-    except Exception as error:  # isal and zlib raise errors of their own types
-        raise BadBlock(f"does not inflate: {error}") from error
-    if len(content) != length:
-        raise BadBlock(f"inflates to {len(content):,} bytes, not {length:,}")
-    return content

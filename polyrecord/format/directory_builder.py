@@ -9,7 +9,8 @@ from hashlib import blake2b
 from typing import Final, TypeAlias
 
 from polyrecord.format import constants as c
-from polyrecord.format.block import BlockHeader, BlockKeys, pack_member, pack_names
+from polyrecord.format.block import BlockHeader, pack_member, pack_names
+from polyrecord.format.block_keys import BlockKeys
 from polyrecord.format.compress import crc32
 from polyrecord.format.directory import COUNTS, FOOTER, MANY, PIECE, RECORD
 from polyrecord.format.key_table import AT_ONCE, KeyTableBuilder

@@ -8,16 +8,9 @@ from dataclasses import replace
 from typing import NamedTuple, TypeAlias
 
 from polyrecord.format import constants as c
-from polyrecord.format.block import (
-    BlockHeader,
-    BlockIndex,
-    BlockKeys,
-    index_size,
-    inflate,
-    pack_block,
-    parse_header,
-    with_index,
-)
+from polyrecord.format.block import BlockHeader, BlockIndex, index_size, pack_block, parse_header, with_index
+from polyrecord.format.block_keys import BlockKeys
+from polyrecord.format.content import inflate
 
 MOST_CONTENT = 512 << 10  # bytes of lines in a joined block, unless one of its parts has more
 MOST_INDEX = 30_000  # bytes
@@ -61,17 +54,23 @@ class _Group:
         self._headers: list[BlockHeader] = []
         self._content = 0
         self._types: set[str] = set()
-        self._keys: set[int] = set()
+        self._flags = 0
+        self._traces: set[int] = set()
         self._values: set[int] = set()
 
     def has_room_for(self, header: BlockHeader) -> bool:
         """Whether one more fits: its lines, what its header lists, and the same declared paths."""
         if self._content + header.content_length > MOST_CONTENT or header.paths != self._headers[0].paths:
             return False
-        keys = 0
-        if self._listed:
-            keys = len(self._keys.union(header.trace_keys)) + len(self._values.union(header.value_keys))
-        return index_size(list(self._types | header.types.keys()), header.paths, keys) <= MOST_INDEX
+        types = list(self._types | header.types.keys())
+        return index_size(types, header.paths, self._listed_with(header)) <= MOST_INDEX
+
+    def _listed_with(self, header: BlockHeader) -> int:
+        """How many keys the joined block would list with one more."""
+        if not self._listed:
+            return 0
+        new = set(header.trace_keys) - self._traces, set(header.value_keys) - self._values
+        return len(self._traces) + len(self._values) + sum(map(len, new))
 
     def add(self, member: bytes, header: BlockHeader) -> None:
         """Take a block."""
@@ -79,39 +78,31 @@ class _Group:
         self._headers.append(header)
         self._content += header.content_length
         self._types |= header.types.keys()
-        self._keys.update(header.trace_keys)
-        self._values.update(header.value_keys)
+        if not header.flags & c.UNINDEXED:
+            self._gather(header)
 
     def joined(self) -> Joined:
         """All of them as one; of a single one nothing but the header is made anew."""
         contents = list(map(inflate, self.members, self._headers))
-        keys = _union(list(map(self._keys_in, contents, self._headers)))
+        for content, header in zip(contents, self._headers, strict=True):
+            if header.flags & c.UNINDEXED:
+                self._gather(self._keys_of(content, header))
+        keys = BlockKeys(self._flags, self._headers[0].paths, sorted(self._traces), sorted(self._values))
         if len(self.members) > 1:
             return Joined(pack_block(b"".join(contents), self._index(keys)), keys)
         (member,) = self.members
         return Joined(member if self._listed else with_index(member, self._index(keys)), keys)
 
-    def _keys_in(self, content: bytes, header: BlockHeader) -> BlockKeys:
-        if header.flags & c.UNINDEXED:
-            return self._keys_of(content, header)
-        return BlockKeys(header.flags, header.paths, header.trace_keys, header.value_keys)
+    def _gather(self, keys: BlockHeader | BlockKeys) -> None:
+        self._flags |= keys.flags
+        self._traces.update(keys.trace_keys)
+        self._values.update(keys.value_keys)
 
     def _index(self, keys: BlockKeys) -> BlockIndex:
         index = _index(self._headers, keys.flags)
         if not self._listed or any(header.flags & c.UNINDEXED for header in self._headers):
             return replace(index, flags=keys.flags | c.UNINDEXED)
         return replace(index, trace_keys=keys.trace_keys, value_keys=keys.value_keys)
-
-
-def _union(parts: Sequence[BlockKeys]) -> BlockKeys:
-    if len(parts) == 1:
-        return parts[0]
-    flags = 0
-    for part in parts:
-        flags |= part.flags
-    traces = sorted(set().union(*(part.trace_keys for part in parts)))
-    values = sorted(set().union(*(part.value_keys for part in parts)))
-    return BlockKeys(flags, parts[0].paths, traces, values)
 
 
 def _index(headers: Sequence[BlockHeader], flags: int) -> BlockIndex:

@@ -14,8 +14,9 @@ from collections.abc import Iterator
 from typing import Final
 
 from polyrecord.format import constants as c
-from polyrecord.format.block import BadBlock, BadHeader, BlockHeader, cut_name, parse_header
+from polyrecord.format.block import BadHeader, BlockHeader, cut_name, parse_header
 from polyrecord.format.compress import crc32, inflate_raw
+from polyrecord.format.content import BadBlock
 from polyrecord.times import parse_ts
 
 _FRAME: Final = struct.Struct("<10sH2sH")

@@ -1,4 +1,4 @@
-"""Walk over a shard from header to header, and find the way again after damage (docs/format.md, section 6).
+"""Walk over a shard from header to header: what stands where, also after damage (docs/format.md, section 6).
 
 Pure: bytes come through `ReadAt`, so the same walk serves files, mappings and tests. Nothing is inflated but
 what damage leaves in doubt.
@@ -6,8 +6,7 @@ what damage leaves in doubt.
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from operator import ne
 from typing import Final, TypeAlias
@@ -15,19 +14,23 @@ from typing import Final, TypeAlias
 from polyrecord.format import constants as c
 from polyrecord.format.block import BadHeader, BlockHeader, parse_index, parse_payload
 from polyrecord.format.mend import LARGEST, with_frame, without_header
-
-ReadAt: TypeAlias = Callable[[int, int], bytes]
-"""`read_at(offset, length)` gives that many bytes, fewer at the end of the file."""
+from polyrecord.format.resync import (
+    ReadAt,
+    find_bytes,
+    find_member,
+    header_at,
+    is_gzip,
+    only_zeros,
+    up_to_next,
+)
 
 HEADER_DAMAGED: Final = "block header is damaged"
 
 _CUT_SHORT = "member is cut short"
 _GZIP = b"\x1f\x8b\x08"
 _TEXT = b'{"'
-_WINDOW = 1 << 20
 _MOST_WORK = 1 << 26  # bytes to inflate in search of gzip behind one damage
 _HEADER = 12 + c.MAX_EXTRA + 256
-_SMALL = 512  # most headers fit; a longer one costs a second read
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +146,7 @@ def _cut_short(read_at: ReadAt, found: Block | Ending | Torn, size: int) -> Dama
 def _member(read_at: ReadAt, at: int, size: int) -> Block | Ending | Torn | None:
     """The member of ours at `at`, or None when there is none."""
     try:
-        kind, payload = parse_payload(_header(read_at, at))
+        kind, payload = parse_payload(header_at(read_at, at))
         header = parse_index(payload) if kind == c.KIND_BLOCK else None
     except BadHeader:
         return None
@@ -155,23 +158,17 @@ def _member(read_at: ReadAt, at: int, size: int) -> Block | Ending | Torn | None
     return Block(at, header) if header is not None else Ending(at, length, kind)
 
 
-def _header(read_at: ReadAt, at: int) -> bytes:
-    start = read_at(at, _SMALL)
-    needed = 12 + int.from_bytes(start[10:12], "little") if start.startswith(c.MAGIC) else 0
-    return start if needed <= len(start) else read_at(at, needed)
-
-
 def _other(read_at: ReadAt, at: int, size: int) -> Plain | Torn | Damage | Padding:
     """What stands where no member of ours does."""
     start = read_at(at, _HEADER)
-    if not start.strip(b"\0") and _only_zeros(read_at, at, size):
+    if not start.strip(b"\0") and only_zeros(read_at, at, size):
         return Padding(at, size - at)
     mended = _mended(read_at, at, size, start)
     if mended is not None:
         return mended
     if start.startswith(c.MAGIC) or (len(start) < 10 and c.MAGIC.startswith(start)):
         return _bad_member(read_at, at, size, start)
-    if _is_nearly_ours(start) and not _is_gzip(read_at, at, size, _MOST_WORK)[0]:
+    if _is_nearly_ours(start) and not is_gzip(read_at, at, size, _MOST_WORK)[0]:
         return _damage(read_at, at, size, "no member starts here")
     if start.startswith(_GZIP) and not _is_ours_damaged(start):
         return _plain(read_at, at, size, gzip=True)
@@ -191,7 +188,7 @@ def _mended(read_at: ReadAt, at: int, size: int, start: bytes) -> Damage | None:
         return None
     header = with_frame(start)
     if header is None and (_is_ours_damaged(start) or start.startswith(c.MAGIC)):
-        header = without_header(read_at(at, min(_up_to_next(read_at, at, size), LARGEST)))
+        header = without_header(read_at(at, min(up_to_next(read_at, at, size), LARGEST)))
     if header is None or not 0 < header.member_length <= size - at:
         return None
     block = Block(at, header)
@@ -215,7 +212,7 @@ def _bad_member(read_at: ReadAt, at: int, size: int, start: bytes) -> Torn | Dam
         parse_payload(start)
     except BadHeader as error:
         # What begins as ours do and is not named PR may be ours and damaged: it has to be whole.
-        is_foreign = "no PR" in str(error) and _is_gzip(read_at, at, size, _MOST_WORK)[0]
+        is_foreign = "no PR" in str(error) and is_gzip(read_at, at, size, _MOST_WORK)[0]
         if is_foreign or "newer" in str(error):
             return _plain(read_at, at, size, gzip=True)
         return _damage(read_at, at, size, str(error))
@@ -234,12 +231,12 @@ def _is_nearly_ours(start: bytes) -> bool:
 
 
 def _plain(read_at: ReadAt, at: int, size: int, *, gzip: bool) -> Plain:
-    return Plain(at, _up_to_next(read_at, at, size), gzip=gzip)
+    return Plain(at, up_to_next(read_at, at, size), gzip=gzip)
 
 
 def _damage(read_at: ReadAt, at: int, size: int, reason: str) -> Damage:
     """Damage up to what comes next: a member of ours, one that can be mended, or gzip of another program."""
-    end = at + _up_to_next(read_at, at, size)
+    end = at + up_to_next(read_at, at, size)
     hidden = find_hidden(read_at, at, end)
     return Damage(at, (end if hidden is None else hidden) - at, reason)
 
@@ -247,80 +244,15 @@ def _damage(read_at: ReadAt, at: int, size: int, reason: str) -> Damage:
 def find_hidden(read_at: ReadAt, at: int, end: int) -> int | None:
     """Where behind damage a member stands that no whole header of ours announces, if there is one."""
     work = _MOST_WORK
-    for hit in _find(read_at, _GZIP[:2], at + 1, end):
+    for hit in find_bytes(read_at, _GZIP[:2], at + 1, end):
         start = read_at(hit, _HEADER)
         if _mended(read_at, hit, end, start) is not None:
             return hit
         if start.startswith(_GZIP) and not _is_ours_damaged(start) and not start.startswith(c.MAGIC):
-            is_whole, done = _is_gzip(read_at, hit, end, work)
+            is_whole, done = is_gzip(read_at, hit, end, work)
             if is_whole:
                 return hit
             work -= done + 1
         if work <= 0:
             return None
     return None
-
-
-def _is_gzip(read_at: ReadAt, at: int, end: int, most: int) -> tuple[bool, int]:
-    """Whether a gzip member is whole and its CRC holds, and how many bytes it took to find out."""
-    work = 0
-    try:
-        for size in inflate_gzip(read_at, at, end):
-            work += size
-            if work > most:
-                return False, work
-    except (zlib.error, EOFError):
-        return False, work
-    return True, work
-
-
-def inflate_gzip(read_at: ReadAt, at: int, end: int) -> Iterator[int]:
-    """Inflate a gzip member to see whether its CRC holds; the bytes of lines piece by piece.
-
-    Raises zlib.error where it does not, EOFError where the member reaches beyond `end`.
-    """
-    unpacker = zlib.decompressobj(wbits=31)
-    while not unpacker.eof:
-        packed = read_at(at, min(_WINDOW, end - at)) if at < end else b""
-        if not packed:
-            raise EOFError
-        at += len(packed)
-        while packed and not unpacker.eof:
-            yield len(unpacker.decompress(packed, _WINDOW)) + 1
-            packed = unpacker.unconsumed_tail
-
-
-def _up_to_next(read_at: ReadAt, at: int, size: int) -> int:
-    following = find_member(read_at, at + 1, size)
-    return (size if following is None else following) - at
-
-
-def _only_zeros(read_at: ReadAt, at: int, size: int) -> bool:
-    return all(not read_at(start, _WINDOW).strip(b"\0") for start in range(at, size, _WINDOW))
-
-
-def find_member(read_at: ReadAt, at: int, size: int) -> int | None:
-    """Offset of the first member of ours with a valid header from `at` up to `size`, or None."""
-    hits = _find(read_at, c.MAGIC, at, size)
-    return next((hit for hit in hits if _is_member(read_at, hit)), None)
-
-
-def _find(read_at: ReadAt, what: bytes, at: int, size: int) -> Iterator[int]:
-    """The offsets from `at` up to `size` where some bytes stand."""
-    while at < size:
-        window = read_at(at, _WINDOW)
-        hit = window.find(what)
-        while 0 <= hit < size - at:
-            yield at + hit
-            hit = window.find(what, hit + 1)
-        if len(window) < _WINDOW:
-            return
-        at += len(window) - len(what) + 1
-
-
-def _is_member(read_at: ReadAt, at: int) -> bool:
-    try:
-        parse_payload(_header(read_at, at))
-    except BadHeader:
-        return False
-    return True

@@ -11,7 +11,7 @@ from polyrecord.read.archive import ShardInfo
 from polyrecord.read.explain import Explain
 from polyrecord.read.files import ShardFile
 from polyrecord.read.manifests import read_manifest
-from polyrecord.read.ordinals import read_footer, whole_of
+from polyrecord.read.pieces import read_footer, whole_of
 from polyrecord.read.pruned import PrunedShard
 from polyrecord.read.shard import open_shard
 from polyrecord.read.source import Source

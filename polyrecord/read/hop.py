@@ -7,25 +7,16 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from polyrecord.format import constants as c
-from polyrecord.format.block import BadBlock, BadHeader, BlockHeader, parse_header
+from polyrecord.format.block import BadHeader, BlockHeader, parse_header
 from polyrecord.format.directory import Footer, parse_footer
-from polyrecord.format.mend import lines_of
-from polyrecord.format.scan import Block, Damage, Ending, Found, Padding, Plain, ReadAt, Torn, scan
+from polyrecord.format.resync import ReadAt
+from polyrecord.format.scan import Block, Damage, Ending, Found, Padding, Plain, Torn, scan
+from polyrecord.read.copies import without_copies
+from polyrecord.read.damage import Gaps, Loss
 
 DIRECTORY_DAMAGED: Final = "directory is damaged, which costs no event; read from header to header"
 DIRECTORY_MISSING: Final = "directory is missing, and maybe blocks before it; read from header to header"
 OUT_OF_ORDER: Final = "blocks do not stand in the order of their seqs; they are read in that order"
-
-
-@dataclass(frozen=True, slots=True)
-class Loss:
-    """Damage, and how many events it cost: None where nobody can tell. `uncounted` are in no header kept."""
-
-    offset: int
-    length: int
-    events: int | None
-    reason: str
-    uncounted: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +83,7 @@ class _Walk:
         blocks = self._numbered()
         blocks, copies = without_copies(blocks, self._read_at, self._guessed)
         plain = [found for found in self._found if isinstance(found, Plain)]
-        gaps = _Gaps(blocks, self._found, self._footer(), self._unplaced, first=self._first)
+        gaps = Gaps(blocks, self._found, self._footer(), self._unplaced, first=self._first)
         moved = [Loss(0, self._size, 0, OUT_OF_ORDER)] if _goes_back(blocks) else []
         moved += copies
         if moved:  # what is missing need not be missing where damage is: the first of these tells it
@@ -172,130 +163,3 @@ class _Walk:
 def _goes_back(blocks: Sequence[Block]) -> bool:
     seqs = [block.header.first_seq for block in blocks]
     return seqs != sorted(seqs)
-
-
-def without_copies(
-    blocks: Sequence[Block], read_at: ReadAt, guessed: set[int]
-) -> tuple[list[Block], list[Loss]]:
-    """The blocks without those that stand in the file twice, and what is said of these.
-
-    Of two with the same lines that stays whose header is not `guessed`.
-
-    Looks into blocks only where their seqs do not grow, as they do in every shard.
-    """
-    highest, kept, losses = 0, list[Block](), list[Loss]()
-    by_range: dict[tuple[int, int, int], list[Block]] = {}
-    for block in blocks:
-        header = block.header
-        same = by_range.setdefault((header.first_seq, header.last_seq, header.events), [])
-        twin = _twin(block, same, read_at, guessed) if header.first_seq <= highest else None
-        highest = max(highest, header.last_seq)
-        if twin is None:
-            same.append(block)
-            kept.append(block)
-            continue
-        better, worse = twin
-        if better is block:
-            kept[kept.index(worse)] = block
-            same[same.index(worse)] = block
-        where = f"a copy of the block at byte {better.offset:,}; its events are given once"
-        losses.append(Loss(worse.offset, worse.header.member_length, 0, where))
-    return sorted(kept, key=lambda block: block.offset), losses
-
-
-def _twin(
-    block: Block, others: Sequence[Block], read_at: ReadAt, guessed: set[int]
-) -> tuple[Block, Block] | None:
-    """The better and the worse of this block and one with the same lines; None where there is none."""
-    if not others:
-        return None
-    lines = _lines(block, read_at)
-    for other in others:
-        others_lines = _lines(other, read_at)
-        if lines is None:
-            return other, block
-        if others_lines is None or (lines == others_lines and other.offset in guessed):
-            return block, other
-        if lines == others_lines:
-            return other, block
-    return None
-
-
-def _lines(block: Block, read_at: ReadAt) -> bytes | None:
-    header = block.header
-    try:
-        return lines_of(read_at(block.offset, header.member_length), header.content_length, 0)
-    except BadBlock:
-        return None
-
-
-class _Gaps:
-    """Which damage cost which events: ordinals jump where some are missing."""
-
-    def __init__(
-        self,
-        blocks: Sequence[Block],
-        found: Sequence[Block | Damage | Plain],
-        footer: Footer | None,
-        unplaced: set[int],
-        *,
-        first: bool,
-    ) -> None:
-        self._found = found
-        self._by_offset = {block.offset: block for block in blocks}
-        self._before: dict[int, int | None] = {}  # by offset of a block: events missing just before it
-        self._measure(sorted(blocks, key=lambda block: block.header.first_ordinal), first=first)
-        self._before.update(dict.fromkeys(unplaced & self._before.keys()))
-        last = max((block.header.last_ordinal for block in blocks), default=0 if first else None)
-        known = footer is not None and last is not None
-        self._at_end = max(footer.last_ordinal - last, 0) if footer and known and last is not None else None
-
-    def _measure(self, ordered: Sequence[Block], *, first: bool) -> None:
-        last: int | None = 0 if first else None
-        for block in ordered:
-            header = block.header
-            self._before[block.offset] = None if last is None else max(header.first_ordinal - last - 1, 0)
-            last = max(last or 0, header.last_ordinal)
-
-    def take_all(self) -> int | None:
-        """Events missing anywhere; they are not told again. None where nobody can tell."""
-        gaps = list(self._before.values())
-        if self._at_end is not None or any(isinstance(found, Damage) for found in self._found):
-            gaps.append(self._at_end)
-        self._before = dict.fromkeys(self._before, 0)
-        self._at_end = None if self._at_end is None else 0
-        return None if None in gaps else sum(gap or 0 for gap in gaps)
-
-    def losses(self) -> Iterator[Loss]:
-        """Each damage with the events it cost; of several in a row the first is said to cost them."""
-        damages: list[Damage] = []
-        certain = True
-        for found in self._found:
-            if isinstance(found, Damage):
-                damages.append(found)
-            elif isinstance(found, Plain):
-                certain = False  # plain lines may have taken ordinals
-            elif found.offset in self._by_offset:
-                yield from self._cost(damages, found, certain=certain)
-                damages, certain = [], True
-        yield from self._cost(damages, None, certain=certain)
-
-    @property
-    def untold(self) -> int:
-        """Events that the footer knows of, behind the last block, and that no damage accounts for."""
-        return self._at_end or 0
-
-    def _cost(self, damages: Sequence[Damage], following: Block | None, *, certain: bool) -> Iterator[Loss]:
-        events = self._missing_before(following) if damages and certain else None
-        for damage in damages:
-            yield Loss(damage.offset, damage.length, events, damage.reason)
-            events = None if events is None else 0
-
-    def _missing_before(self, block: Block | None) -> int | None:
-        """Events missing before a block, or behind the last; told once."""
-        if block is None:
-            events, self._at_end = self._at_end, None
-            return events
-        events = self._before[block.offset]
-        self._before[block.offset] = 0
-        return events

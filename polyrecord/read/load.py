@@ -5,14 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import NamedTuple
 
-from polyrecord.format.block import (
-    BadBlock,
-    BadHeader,
-    BlockHeader,
-    check_lines,
-    inflate_content,
-    parse_header,
-)
+from polyrecord.format.block import BadHeader, BlockHeader, parse_header
+from polyrecord.format.content import BadBlock, check_lines, inflate_content
 from polyrecord.format.mend import described, lines_of
 from polyrecord.format.scan import HEADER_DAMAGED
 from polyrecord.read.explain import Explain, Finding

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from polyrecord.read.archive import ShardInfo
 from polyrecord.read.explain import Explain
 from polyrecord.read.notices import Declared, declared
-from polyrecord.read.ordinals import Account, is_unbounded
+from polyrecord.read.ordinals import Account
+from polyrecord.read.pieces import is_unbounded
 from polyrecord.read.pruned import PrunedShard
 from polyrecord.read.selection import Selection
 from polyrecord.times import format_ts

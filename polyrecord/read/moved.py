@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-from polyrecord.format.block import BadBlock, BadHeader, BlockHeader, inflate, parse_header
+from polyrecord.format.block import BadHeader, BlockHeader, parse_header
+from polyrecord.format.content import BadBlock, inflate
 from polyrecord.format.mend import described
 from polyrecord.read.archive import ShardInfo
 from polyrecord.read.explain import Explain

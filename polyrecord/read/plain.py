@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import zlib
 
-from polyrecord.format.scan import Plain, find_hidden, inflate_gzip
+from polyrecord.format.resync import inflate_gzip
+from polyrecord.format.scan import Plain, find_hidden
 from polyrecord.read.absent import was_deleted
 from polyrecord.read.archive import ShardInfo
 from polyrecord.read.explain import Explain, Finding

@@ -9,7 +9,8 @@ from operator import itemgetter
 from typing import TypeAlias
 
 from polyrecord.format import constants as c
-from polyrecord.format.block import BadHeader, BlockKeys, header_length, parse_keys
+from polyrecord.format.block import BadHeader, header_length
+from polyrecord.format.block_keys import BlockKeys, parse_keys
 from polyrecord.format.directory import Directory
 from polyrecord.format.scan import Plain
 from polyrecord.read.absent import tell_absent

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from polyrecord.format import constants as c
-from polyrecord.format.block import BlockHeader, BlockKeys
+from polyrecord.format.block import BlockHeader
+from polyrecord.format.block_keys import BlockKeys
 from polyrecord.format.directory import Directory
 from polyrecord.read.explain import Explain
 from polyrecord.read.selection import Selection, TraceQuery, ValueQuery

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from polyrecord.format import constants as c
-from polyrecord.format.block import BadHeader, BlockHeader, BlockKeys
+from polyrecord.format.block import BadHeader, BlockHeader
+from polyrecord.format.block_keys import BlockKeys
 from polyrecord.format.directory import Directory, Footer, join_pieces, parse_footer
 from polyrecord.format.scan import Block, Plain
 from polyrecord.read.absent import tell_absent

@@ -4,77 +4,28 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections import Counter, deque
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections import deque
+from collections.abc import Callable
 from itertools import repeat, starmap
 from operator import itemgetter
-from typing import Any, Final, TypeAlias, TypeGuard, cast
+from typing import Any, Final, TypeAlias, cast
 
-from polyrecord.events.routes import stream_of
+from polyrecord.record.drops import Drops
+from polyrecord.record.item import LIGHT, LIGHT_COST, Item, is_light, item_size, made_whole
 from polyrecord.record.outcomes import FlushTicket
 from polyrecord.record.policy import Overload
 from polyrecord.record.priority import HIGHEST, priority_of
 
-CLOSE = b"}"  # of the line, behind its data
-OVERHEAD = 200  # bytes of an item beside its payload: tuple, bytes header, slot in the deque
 _SHARE = 4  # part of the bound that may be pending, and again as much on its way to the disk
-_MOST_TYPES = 200  # types that a loss names one by one
 _MOST_SIFTED = 512  # events looked at in one call: a caller must not pay for a long queue at once
 _PATIENCE = 0.02  # seconds that the drain waits for who records
 _OVERSHOOT = 16  # part of the bound that what matters most may exceed it by, while another thread makes room
 
-LIGHT: Final = ""  # as the stream of an item: light
-LIGHT_BYTES: Final = 4000  # of a light payload at most: with its header it fits the encoder's first buffer
-_LIGHT_COST: Final = 4096 + OVERHEAD  # bytes of memory that a light item holds, however short its payload is
 _LIGHT_SHARE: Final = 8  # part of the bound that is kept for light items
 _MOST_LIGHT: Final = 1024
 
 
-Payload: TypeAlias = bytes | tuple[bytes, str, int | None]
-"""Encoded data and CLOSE; or a raw frame, its source and its receive time, which the drain encodes."""
-
-Envelope: TypeAlias = Mapping[str, str] | None
-
-Item: TypeAlias = tuple[int, str, str | None, Payload, Envelope, str | None]
-"""One event on its way to the drain: monotonic ns, type, trace id, payload, envelope fields, stream.
-
-A light one, with LIGHT for a stream, has the payload as the encoder left it: without CLOSE, in a buffer of
-4 KiB whatever its length. Copying and counting it is the drain's work. So that the bound holds, room for the
-few that may wait is set aside.
-"""
-
 Queue: TypeAlias = deque[Item | FlushTicket]
-
-
-@dataclass(slots=True)
-class Loss:
-    """Events dropped since the drain last looked: how many of which (type, stream), and when."""
-
-    reason: str = ""
-    events: Counter[tuple[str, str | None]] = field(default_factory=Counter)
-    since_mono: int = 0
-    until_mono: int = 0
-
-    def add(self, mono_ns: int, event_type: str, stream: str | None, reason: str) -> None:
-        """Count one more."""
-        if not self.events:
-            self.reason, self.since_mono, self.until_mono = reason, mono_ns, mono_ns
-        self.events[self._entry(event_type, stream)] += 1
-        self.since_mono = min(self.since_mono, mono_ns)
-        self.until_mono = max(self.until_mono, mono_ns)
-
-    @property
-    def count(self) -> int:
-        """How many there are."""
-        return sum(self.events.values())
-
-    def _entry(self, event_type: str, stream: str | None) -> tuple[str, str | None]:
-        """Types made up at run time must not fill the memory: the many are counted as one of their stream."""
-        entry = (event_type, stream)
-        if len(self.events) < _MOST_TYPES or entry in self.events:
-            return entry
-        return "other", stream or stream_of(event_type)
 
 
 class Buffer:
@@ -94,16 +45,17 @@ class Buffer:
     wait for the drain while the code it interrupted holds the lock.
     """
 
-    __slots__ = ("_counting", "_limit", "_loss", "_most_light", "_overload", "_reserve", "_sifting",
-                 "_survivors", "_uncounted", "closed", "dropped", "dropped_by", "items", "light",
-                 "loss_since", "room")  # fmt: skip
+    __slots__ = (
+        "_limit", "_most_light", "_overload", "_reserve", "_sifting", "_survivors", "closed", "drops",
+        "items", "light", "room",
+    )  # fmt: skip
 
     def __init__(self, limit: int, overload: Overload) -> None:
         self.items: Queue = deque()
         # Of priority 1 and more; of 2; flushes alone.
         self._survivors: list[Queue] = [deque() for _ in range(HIGHEST + 1)]
-        self._most_light = min(_MOST_LIGHT, limit // _LIGHT_SHARE // _LIGHT_COST)
-        self._reserve = self._most_light * _LIGHT_COST
+        self._most_light = min(_MOST_LIGHT, limit // _LIGHT_SHARE // LIGHT_COST)
+        self._reserve = self._most_light * LIGHT_COST
         self._limit = limit
         self._overload = overload
         self.closed = False
@@ -112,13 +64,8 @@ class Buffer:
         self._forget()
 
     def _forget(self) -> None:
-        self._counting = threading.Lock()
         self._sifting = threading.Lock()
-        self._uncounted: deque[tuple[int, str, str | None, str]] = deque()
-        self._loss = Loss()
-        self.dropped = 0  # over the recorder's life
-        self.dropped_by: Counter[str] = Counter()
-        self.loss_since = 0  # monotonic time of the first loss the drain has not taken; 0: none
+        self.drops = Drops()
 
     @property
     def used(self) -> int:
@@ -126,7 +73,7 @@ class Buffer:
         room = self.room + (_SHUT if self.closed else 0)
         if room == -1:
             return 0
-        light = sum(item_size(item) for item in self.items.copy() if _is_light(item))
+        light = sum(item_size(item) for item in self.items.copy() if is_light(item))
         return self._limit - (self._reserve if self.light else 0) - room + light
 
     @property
@@ -199,8 +146,8 @@ class Buffer:
             return taken
         size = 0
         for at, item in enumerate(taken):
-            if _is_light(item):
-                whole = taken[at] = _made_whole(item)
+            if is_light(item):
+                whole = taken[at] = made_whole(item)
                 size += item_size(whole)
         self.room -= size
         return taken
@@ -237,38 +184,7 @@ class Buffer:
 
     def drop(self, item: Item, reason: str) -> None:
         """Count an event that is not kept."""
-        self._uncounted.append((item[0], text_of(item[1]), item[5] or None, reason))
-        # Who finds another at it leaves it to that one, which looks again when it is done.
-        while self._uncounted and self._counting.acquire(blocking=False):
-            try:
-                self._count()
-            finally:
-                self._counting.release()
-
-    def _count(self) -> None:
-        while self._uncounted:
-            entry = self._uncounted.popleft()
-            self.dropped += 1
-            self.dropped_by[entry[3]] += 1
-            self._loss.add(*entry)
-            self.loss_since = self._loss.since_mono
-
-    def take_loss(self, *, last: bool = False) -> Loss | None:
-        """What was dropped since the last call; None if nothing, or while another thread counts it.
-
-        The `last` is taken even then: that thread may have been interrupted by a handler that closes.
-        """
-        if not self._loss.events:
-            return None
-        held = self._counting.acquire(timeout=_PATIENCE if last else 0)
-        if not held and not last:
-            return None
-        try:
-            loss, self._loss, self.loss_since = self._loss, Loss(), 0
-        finally:
-            if held:
-                self._counting.release()
-        return replace(loss, events=Counter(loss.events))  # to the other one it may still be counted
+        self.drops.add(item, reason)
 
     def _make_room(self, item: Item, size: int) -> bool:
         """Drop by policy until `size` bytes fit; False when the new event itself has to give way."""
@@ -330,7 +246,7 @@ class Buffer:
 
     def _give_way(self, item: Item) -> bool:
         self.drop(item, "buffer_full")
-        if not _is_light(item):
+        if not is_light(item):
             self.release(item_size(item))
         return True
 
@@ -346,29 +262,3 @@ def _pop(queue: Queue, most: int) -> list[Item | FlushTicket]:
         # A loop in C; what was taken before the end is in the list.
         taken.extend(starmap(queue.popleft, repeat((), most)))
     return taken
-
-
-def _is_light(item: Item | FlushTicket) -> TypeGuard[Item]:
-    return item.__class__ is tuple and item[5] == LIGHT
-
-
-def _made_whole(item: Item) -> Item:
-    mono_ns, event_type, trace_id, payload, envelope, _ = item
-    assert isinstance(payload, bytes)
-    return mono_ns, event_type, trace_id, payload + CLOSE, envelope, None
-
-
-def text_of(value: Any) -> str:
-    """A type or an id as text; a bot may hand over an enum's member, or anything."""
-    if isinstance(value, str):
-        return str.__str__(value)  # of a member of `class E(str, Enum)` its value, not its name
-    try:
-        return str(value)
-    except Exception:  # noqa: BLE001 - __str__ may raise anything
-        return f"<{type(value).__name__}>"
-
-
-def item_size(item: Item) -> int:
-    """What an event counts for against the bound."""
-    payload = item[3]
-    return OVERHEAD + (len(payload) if isinstance(payload, bytes) else len(payload[0]))

@@ -12,9 +12,9 @@ from typing import Any, Self
 
 from polyrecord.errors import UsageError
 from polyrecord.format.layout import OPEN_DIR, SUFFIX, TREES, check_writer
-from polyrecord.record.buffer import CLOSE
 from polyrecord.record.files import remove_if_empty
 from polyrecord.record.identity import Manifest, read_manifest, session_manifest
+from polyrecord.record.item import CLOSE
 from polyrecord.record.numbering import Numbering
 from polyrecord.record.policy import BlockPolicy, RotatePolicy
 from polyrecord.record.shards import ShardSet

@@ -6,7 +6,8 @@ import threading
 from typing import Any
 
 from polyrecord.errors import ConfigError
-from polyrecord.record.recorder import EventRecorder, open_recorders
+from polyrecord.record.recorder import EventRecorder
+from polyrecord.record.registry import open_recorders
 
 _configured: EventRecorder | None = None
 _lock = threading.Lock()

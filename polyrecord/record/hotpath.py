@@ -15,9 +15,10 @@ from typing import Any, Protocol
 import orjson
 
 from polyrecord.clock import Clock
-from polyrecord.record.buffer import CLOSE, LIGHT, LIGHT_BYTES, OVERHEAD, Buffer, Envelope, Item, text_of
+from polyrecord.record.buffer import Buffer
 from polyrecord.record.current import SCOPE, Scope
 from polyrecord.record.encode import encode_special
+from polyrecord.record.item import CLOSE, LIGHT, LIGHT_BYTES, OVERHEAD, Envelope, Item, text_of
 
 
 class Record(Protocol):

@@ -18,8 +18,8 @@ from polyrecord.clock import Clock
 from polyrecord.events.routes import TELEMETRY
 from polyrecord.format.layout import check_stream
 from polyrecord.record.blocks import DAY_NS, PendingBlock
-from polyrecord.record.buffer import CLOSE, OVERHEAD
 from polyrecord.record.identity import Manifest, new_writer_id, session_manifest
+from polyrecord.record.item import CLOSE, OVERHEAD
 from polyrecord.record.numbering import Numbering
 from polyrecord.record.others import recoveries
 from polyrecord.record.outcomes import FlushTicket

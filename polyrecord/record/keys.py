@@ -16,7 +16,7 @@ import orjson
 from polyrecord.errors import ConfigError
 from polyrecord.format.constants import COVERED_PATHS, MAX_NAME
 from polyrecord.ids import is_hex, normal_id, trace_key, value_key
-from polyrecord.record.buffer import CLOSE
+from polyrecord.record.item import CLOSE
 from polyrecord.record.lines import Column
 
 _REMEMBERED = 4096

@@ -8,7 +8,8 @@ from typing import Any, TypeAlias
 
 import orjson
 
-from polyrecord.format.block import BlockHeader, BlockKeys
+from polyrecord.format.block import BlockHeader
+from polyrecord.format.block_keys import BlockKeys
 from polyrecord.format.constants import COVERED_PATHS, OPAQUE, UNINDEXED
 from polyrecord.ids import is_hex, normal_id, trace_key, value_key
 

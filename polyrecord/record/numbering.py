@@ -13,8 +13,9 @@ from polyrecord.format.block import cut_name
 from polyrecord.format.constants import LEDGER_LOSS
 from polyrecord.format.layout import check_stream
 from polyrecord.record.blocks import DAY_NS, BlockBuilder, PendingBlock, Run
-from polyrecord.record.buffer import CLOSE, Loss
+from polyrecord.record.drops import Loss
 from polyrecord.record.encode import rescue
+from polyrecord.record.item import CLOSE
 from polyrecord.record.keys import TraceKeys, ValueKeys, quote
 from polyrecord.record.lines import Column, lines_of, one_line, one_lines
 from polyrecord.record.policy import BlockPolicy

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Self, TypeAlias
 
-from polyrecord.record.buffer import OVERHEAD, Envelope, Item, Payload
+from polyrecord.record.item import OVERHEAD, Envelope, Item, Payload
 
 Times: TypeAlias = Callable[[Sequence[int]], Sequence[int]]
 

@@ -2,53 +2,33 @@
 
 from __future__ import annotations
 
-import atexit
-import contextlib
 import itertools
-import os
-import sys
 import threading
-import weakref
 from collections.abc import Callable, Iterable, Mapping
-from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self
 
 from polyrecord import heap
 from polyrecord.clock import Clock, SystemClock
-from polyrecord.errors import ConfigError
 from polyrecord.events.latency_data import checked_stages, declared_stages
 from polyrecord.events.names import EventType
 from polyrecord.events.routes import TELEMETRY, is_named
-from polyrecord.format.compress import load
 from polyrecord.format.layout import is_stream
-from polyrecord.record.buffer import OVERHEAD, Buffer, Item
+from polyrecord.record.buffer import Buffer
 from polyrecord.record.current import SCOPE
 from polyrecord.record.encode import as_recorded, check_faithful, rescue
 from polyrecord.record.health import Health
 from polyrecord.record.hotpath import make_record
-from polyrecord.record.identity import config_hash
-from polyrecord.record.options import Options
+from polyrecord.record.item import OVERHEAD, Item
+from polyrecord.record.no_room import NoRoom
 from polyrecord.record.outcomes import FlushTicket, LossNotice, RecorderStats
-from polyrecord.record.policy import (
-    BlockPolicy,
-    DiskPolicy,
-    FlushPolicy,
-    Overload,
-    Recover,
-    RetryPolicy,
-    RotatePolicy,
-    SyncPolicy,
-)
-from polyrecord.record.privacy import Privacy, forget_patterns
+from polyrecord.record.policy import Overload, Recover, RetryPolicy, RotatePolicy, SyncPolicy
 from polyrecord.record.recorded import DROPPED, RECORDED
-from polyrecord.record.session import Session
-from polyrecord.record.signals import forget_signals, handle_signals
+from polyrecord.record.registry import hold, hold_started, let_go, register
+from polyrecord.record.sessions import Sessions, options_of
 from polyrecord.record.typed import Kept, TypedHelpers
-from polyrecord.record.waiting import Held, Waiting
-from polyrecord.settings.recorder import recorder_settings
 from polyrecord.settings.root import archive_root
 
 if TYPE_CHECKING:
@@ -114,29 +94,22 @@ class EventRecorder(TypedHelpers):
         development). `signals`: write everything before SIGTERM, SIGINT or SIGHUP end the process, where the
         bot has no handler of its own. Raises ConfigError when an option or a setting is wrong.
         """
-        options = Options.of(
-            recorder_settings(),
+        options = options_of(
             buffer_size=buffer_size, flush_interval=flush_interval, buffer_bytes=buffer_bytes,
             block_bytes=block_bytes, rotate=rotate, sync=sync, overload=overload, index_keys=index_keys,
             stages=stages, bot_id=bot_id, strategy_id=strategy_id, validate=validate, metadata=metadata,
             min_free=min_free, recover=recover, sample=sample, local_zone=local_zone,
             redact=redact, compact=compact,
         )  # fmt: skip
-        _check_positive(
-            buffer_size=options.buffer_size, flush_interval=options.flush_interval,
-            buffer_bytes=options.buffer_bytes, block_bytes=options.block_bytes,
-        )  # fmt: skip
-        if not isinstance(options.min_free, int) or options.min_free < 0:
-            raise ConfigError(f"min_free must be bytes, 0 or more, not {options.min_free!r}")
         self.root = archive_root(root)
         self.number = next(_numbers)
         clock = clock or SystemClock()
         self._stages = None if options.stages is None else checked_stages(options.stages)
         self._envelope = {"bot_id": str(options.bot_id)} if options.bot_id is not None else None
         self._mono_ns = clock.mono_ns
-        self._overload = _one_of(Overload, options.overload, "overload")
+        self._overload = Overload(options.overload)
         self._buffer = Buffer(options.buffer_bytes, self._overload)
-        self._held = Held()
+        self._room = NoRoom(self._buffer)
         self._kept_as_repr = 0
         self._refused = 0
         # Reentrant: a bot's own signal handler may close while this thread is in the middle of a flush.
@@ -148,29 +121,11 @@ class EventRecorder(TypedHelpers):
             self._buffer, clock, self._envelope, check=self._check if options.validate else None,
             check_stream=is_stream, rescue=self._rescue, no_room=self._no_room,
         )  # fmt: skip
-        about = {
-            "bot_id": options.bot_id, "strategy_id": options.strategy_id, "config_hash": config_hash(config),
-            "overload": self._overload, "sampling": dict(options.sample),
-        }  # fmt: skip
-        self._privacy = privacy = Privacy.of(options)
-        self._new_session = partial(
-            Session, self.root, self._buffer, clock,
-            flush=FlushPolicy(options.buffer_size, options.flush_interval),
-            blocks=BlockPolicy(options.block_bytes),
-            rotate=options.rotate, sync=options.sync, retry=retry or RetryPolicy(),
-            disk=DiskPolicy(options.min_free), recover=_one_of(Recover, options.recover, "recover"),
-            compact=options.compact, index_keys=tuple(options.index_keys), steps=privacy.steps,
-            redact=privacy.text, on_loss=on_loss,
-            manifest=privacy.mapping({**about, "metadata": dict(options.metadata)}),
-        )  # fmt: skip
-        self._session = self._new_session()
-        # Here and not on the threads that need it: what a thread imports at a fork no child can import.
-        load()
-        if options.recover != Recover.NEVER:
-            import polyrecord.record.recovery  # noqa: F401
-        _recorders.add(self)
-        if signals:
-            handle_signals(close_all)
+        self._sessions = Sessions(
+            self.root, self._buffer, clock, options, config=config, retry=retry, on_loss=on_loss
+        )
+        self._session = self._sessions.new()
+        register(self, EventRecorder._begin_anew, signals=signals)
 
     @property
     def writer(self) -> str:
@@ -224,14 +179,9 @@ class EventRecorder(TypedHelpers):
         """Record a telemetry event; a type of no known stream goes to `logs/telemetry`."""
         stream = None if isinstance(event_type, str) and is_named(event_type) else TELEMETRY
         return self._keep(
-            event_type,
-            data,
-            trace_id,
-            intent_id=intent_id,
-            level=level,
-            reason_code=reason_code,
-            stream=stream,
-        )
+            event_type, data, trace_id,
+            intent_id=intent_id, level=level, reason_code=reason_code, stream=stream,
+        )  # fmt: skip
 
     def flush(self) -> FlushTicket:
         """Hand everything recorded so far to the operating system: `await` it, or `.wait()` for it."""
@@ -255,7 +205,7 @@ class EventRecorder(TypedHelpers):
                 return self._closing
             self._closing = FlushTicket(closing=True)
             self._buffer.close()
-            self._closing.when_done(lambda _: _open_recorders.discard(self))
+            self._closing.when_done(lambda _: let_go(self))
             if self._started:
                 self._session.hasten()
                 self._buffer.items.append(self._closing)
@@ -274,7 +224,7 @@ class EventRecorder(TypedHelpers):
 
     def __enter__(self) -> Self:
         if self._closing is None:
-            _open_recorders.add(self)
+            hold(self)
         return self
 
     def __exit__(
@@ -293,14 +243,7 @@ class EventRecorder(TypedHelpers):
     def _keep(self, event_type: str, data: Any, trace_id: str | None, **fields: Any) -> Kept:
         if self._overload is not Overload.WAIT:
             return RECORDED if self.record(event_type, data, trace_id, **fields) else DROPPED
-        held = self._held
-        held.wanted, held.event = True, None
-        try:
-            if self.record(event_type, data, trace_id, **fields):
-                return RECORDED
-        finally:
-            held.wanted = False
-        return DROPPED if held.event is None else Waiting(self._buffer, *held.event)
+        return self._room.hold(partial(self.record, event_type, data, trace_id, **fields))
 
     def _no_room(self, item: Item, size: int) -> bool:
         """The buffer is not open yet, full, or closed."""
@@ -311,14 +254,10 @@ class EventRecorder(TypedHelpers):
                 self._refused += 1
                 return False
             self._session.hurry()
-            if not self._held.wanted:
-                return self._buffer.put(item, size)
-            if self._buffer.offer(item, size):
-                return True
-            self._held.event = item, size
+            return self._room.take(item, size)
         except Exception:  # noqa: BLE001 - promise: recording never raises into a strategy
             self._buffer.drop(item, "not_started")
-        return False
+            return False
 
     def _start(self) -> None:
         """Start the threads at the first event."""
@@ -332,10 +271,7 @@ class EventRecorder(TypedHelpers):
                 self._started = True
                 heap.keep(_KEPT)
                 self._buffer.open()
-                _open_recorders.add(self)
-                _close_at_end_of_child()
-                if self._signals:
-                    handle_signals(close_all)
+                hold_started(self, signals=self._signals)
 
     def _begin_anew(self) -> None:
         """In a forked child: what is in memory is the parent's to write; the child gets its own identity."""
@@ -343,11 +279,10 @@ class EventRecorder(TypedHelpers):
         self._buffer.empty()
         self._started = self._starting = False
         self._session.abandon()
-        self._privacy.begin_anew()
         if self._closing is not None:
             self._closing = FlushTicket(closing=True)
             self._closing.resolve(self._session.outcome())
-        self._session = self._new_session()
+        self._session = self._sessions.new_in_child()
 
     def _check(self, event_type: str, data: Any) -> None:
         from polyrecord.events.catalogue import validate
@@ -362,64 +297,4 @@ class EventRecorder(TypedHelpers):
 
 _numbers = itertools.count(1)
 _RAW_FRAME = EventType.RAW_FRAME.value
-_recorders: weakref.WeakSet[EventRecorder] = weakref.WeakSet()
-# Until a close is done. Strong: a recorder that a function made and forgot still holds what is to be written.
-_open_recorders: set[EventRecorder] = set()
-_AT_EXIT_SECONDS = 10.0
 _KEPT = 8 << 20  # bytes: what the light events of a burst take is there for the next one
-
-
-def open_recorders() -> list[EventRecorder]:
-    """The recorders of this process that are recording, in no order."""
-    return [recorder for recorder in list(_open_recorders) if not recorder.closed]
-
-
-def close_all() -> None:
-    """Close what a bot left open, as its interpreter exits; a hung disk must not hold it for ever.
-
-    Waits for closes under way too: the end of a process may come from two sides.
-    """
-    tickets = [recorder.close() for recorder in list(_open_recorders)]
-    for ticket in tickets:
-        with contextlib.suppress(TimeoutError):
-            ticket.wait(_AT_EXIT_SECONDS)
-
-
-atexit.register(close_all)
-
-
-def _close_at_end_of_child() -> None:
-    """Children of multiprocessing end without the interpreter's exit handlers, but call its own."""
-    util = sys.modules.get("multiprocessing.util")
-    process = sys.modules.get("multiprocessing.process")
-    if util is not None and process is not None and process.parent_process() is not None:
-        util.Finalize(None, close_all, exitpriority=1)
-
-
-def _in_forked_child() -> None:
-    forget_signals()
-    forget_patterns()
-    _open_recorders.clear()
-    for recorder in list(_recorders):
-        with contextlib.suppress(Exception):  # what one of them meets must not keep the others from it
-            recorder._begin_anew()  # noqa: SLF001 - of this module
-
-
-os.register_at_fork(after_in_child=_in_forked_child)
-
-
-_Choice = TypeVar("_Choice", bound=StrEnum)
-
-
-def _one_of(choices: type[_Choice], value: str, option: str) -> _Choice:
-    try:
-        return choices(value)
-    except ValueError:
-        hint = f"one of {', '.join(choices)}"
-        raise ConfigError(f"{option} cannot be {value!r}", hint=hint) from None
-
-
-def _check_positive(**options: float) -> None:
-    for name, value in options.items():
-        if not value > 0:
-            raise ConfigError(f"{name} must be positive, not {value!r}")

@@ -147,7 +147,7 @@ class Session:
             error=self._writer.last_error,
             failures=self._writer.failures,
             waiting_bytes=self._buffer.used,
-            dropped=self._buffer.dropped + self._writer.given_up,
+            dropped=self._buffer.drops.total + self._writer.given_up,
         )
 
     def stats(self, *, kept_as_repr: int, refused: int) -> RecorderStats:
@@ -156,8 +156,8 @@ class Session:
         return RecorderStats(
             recorded=self._numbering.kept + self._buffer.waiting,
             written=self._shards.events,
-            dropped=self._buffer.dropped + given_up,
-            dropped_by={**self._buffer.dropped_by, **({"write_error": given_up} if given_up else {})},
+            dropped=self._buffer.drops.total + given_up,
+            dropped_by={**self._buffer.drops.by_reason, **({"write_error": given_up} if given_up else {})},
             sampled_out=self._steps.sampled_out,
             buffered_bytes=self._buffer.used,
             blocks=self._shards.blocks,

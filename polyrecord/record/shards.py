@@ -11,8 +11,9 @@ from pathlib import Path
 from polyrecord.format.block import pack_block
 from polyrecord.format.layout import ShardName
 from polyrecord.record.blocks import PendingBlock
-from polyrecord.record.files import ShardFile, sync_directory
+from polyrecord.record.files import sync_directory
 from polyrecord.record.policy import RotatePolicy
+from polyrecord.record.shard_file import ShardFile
 
 _MAX_OPEN = 32  # an import may span any number of dates, a process only has so many descriptors
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

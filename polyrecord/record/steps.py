@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Protocol, cast
 
-from polyrecord.record.buffer import CLOSE, Envelope
+from polyrecord.record.item import CLOSE, Envelope
 from polyrecord.record.portion import Portion
 
 _END = len(CLOSE)

@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Coroutine, Generator
 from typing import Any
 
-from polyrecord.record.buffer import Buffer, Item
+from polyrecord.record.buffer import Buffer
+from polyrecord.record.item import Item
 
 _FIRST_PAUSE = 0.001
 _LONGEST_PAUSE = 0.05
-
-
-class Held(threading.local):
-    """Hands an event that found no room from `record()` to the helper that called it, within a thread."""
-
-    wanted = False
-    event: tuple[Item, int] | None = None
 
 
 class Waiting(Coroutine[Any, Any, bool]):

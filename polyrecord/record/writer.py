@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import os
 import threading
 import time
 from collections import deque
@@ -16,15 +14,15 @@ from typing import TypeAlias
 from polyrecord.clock import Clock
 from polyrecord.record.blocks import PendingBlock
 from polyrecord.record.breaker import Breaker
+from polyrecord.record.chores import Chores
 from polyrecord.record.compacting import Compacting
+from polyrecord.record.faults import Faults
 from polyrecord.record.health import HealthState
 from polyrecord.record.outcomes import FlushOutcome, FlushTicket
 from polyrecord.record.policy import RetryPolicy, SyncMode, SyncPolicy
 from polyrecord.record.shards import ShardSet
 from polyrecord.record.space import DiskFloor, FreeSpace
 from polyrecord.record.trouble import TroubleFile
-
-_STALLED_SECONDS = 1.0  # in one call to the disk
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +62,8 @@ class Writer:
 
         `compacting` is told of sealed shards.
         """
-        self.errors = 0
-        self._faults: dict[str, str] = {}  # what fails at present, and why
+        self._faults = faults = Faults(trouble)
+        self._chores = Chores(shards, clock, faults, trouble, join_seconds, compacting)
         self.given_up = 0  # events that could not be written
         self._given_up_error: str | None = None
         self._give_up_at = 0.0  # monotonic seconds; 0 until an orderly close meets a failing disk
@@ -81,15 +79,9 @@ class Writer:
         self._on_written, self._on_lost, self._on_end = on_written, on_lost, on_end
         self._closing = threading.Event()
         self._synced_ns = clock.mono_ns()
-        self._join_ns = math.inf if join_seconds is None else join_seconds * 1e9
-        self._joined_ns = clock.mono_ns()
-        self._compacting = compacting
-        self._sealed = 0  # shards that compacting knows of
-        self._restored = 0
         self._queued = 0
         self._taken = 0
         self._ticking = False  # a tick waits, or is under way: a disk that hangs must not collect them
-        self._busy_since = 0.0  # monotonic seconds; 0 outside calls to the disk
         self._thread = threading.Thread(target=self._run, name="polyrecord-writer", daemon=True)
 
     def start(self) -> None:
@@ -102,9 +94,14 @@ class Writer:
         self._closing.set()
 
     @property
+    def errors(self) -> int:
+        """How many there were."""
+        return self._faults.errors
+
+    @property
     def last_error(self) -> str | None:
         """What failed and has not worked since; of several the oldest."""
-        return next(iter(list(self._faults.values())), None)
+        return self._faults.last
 
     @property
     def backlog(self) -> int:
@@ -114,7 +111,7 @@ class Writer:
     @property
     def stuck(self) -> bool:
         """Whether the disk fails or does not answer: what is not ordered yet waits in the buffer."""
-        return self._breaker.failing or self.stalled
+        return self._breaker.failing or self._faults.stalled
 
     def refusal(self) -> FlushOutcome | None:
         """What a flush is told at once while the circuit is open, else None.
@@ -125,12 +122,6 @@ class Writer:
         return outcome if self._breaker.open and outcome.error is not None else None
 
     @property
-    def stalled(self) -> bool:
-        """Whether a call to the disk has not returned for a second."""
-        since = self._busy_since
-        return since > 0 and time.monotonic() - since > _STALLED_SECONDS
-
-    @property
     def failures(self) -> int:
         """Writes that failed in a row."""
         return self._breaker.failures
@@ -139,7 +130,7 @@ class Writer:
         """How writing goes now."""
         if self._space.stopped:
             return HealthState.DISK_FULL
-        if self.stalled:
+        if self._faults.stalled:
             return HealthState.STALLED
         if self._breaker.failing:
             return HealthState.FAILING if self._breaker.open else HealthState.RETRYING
@@ -177,8 +168,7 @@ class Writer:
                 self._flush(order)
 
     def _flush(self, ticket: FlushTicket) -> None:
-        self._guard("restore", self._shards.restore)
-        self._tell_restored()
+        self._chores.restore()
         ticket.resolve(self.outcome(durable=self._sync_if_due(flushed=True)))
         while self._tickets and self._tickets[0].done:
             self._tickets.popleft()
@@ -187,8 +177,8 @@ class Writer:
         whole = not self.given_up  # else this was no orderly end, and neither footer nor manifest says so
         if self._insist("seal", partial(self._shards.close, clean=whole)) and whole:
             self._insist("manifest", self._on_end)
-            self._works_again("sync")  # each seal was one
-        self._tell_sealed(last=True)
+            self._faults.works("sync")  # each seal was one
+        self._chores.compact(last=True)
         self._shards.abandon()  # what could not be sealed is for the next start: nobody holds it any more
         if self.last_error is not None:
             self._trouble.tell("closed with errors", error=self.last_error, given_up=self.given_up)
@@ -201,7 +191,7 @@ class Writer:
         self._taken += block.charge  # after it: the drain takes an empty backlog for all given back
         if written:
             self._sync_if_due(flushed=False)
-            self._tell_sealed()
+            self._chores.compact()
             return
         self.given_up += block.index.events
         self._given_up_error = self.last_error
@@ -211,51 +201,49 @@ class Writer:
         """Write a block, trying again until it works or an orderly close has waited long enough."""
         while True:
             waiting = len(self._tickets)  # those that come during the try are not told of its failure
-            try:
-                self._busy_since = time.monotonic()
-                self._space.check()
-                self._bound_unsynced()
-                self._shards.write(block)
-            except (OSError, MemoryError) as error:
-                self._failed(error, waiting)
-                if self._gives_up():
+            with self._faults.calling():
+                try:
+                    self._space.check()
+                    self._bound_unsynced()
+                    self._shards.write(block)
+                except (OSError, MemoryError) as error:
+                    self._failed(error, waiting)
+                    if self._gives_up():
+                        return False
+                except Exception as error:  # noqa: BLE001 - one bad block must not end the recording
+                    self._faults.note("block", error)
+                    if self._breaker.succeeded():  # it is not the disk: others need not wait for it
+                        self._faults.works("write")
                     return False
-            except Exception as error:  # noqa: BLE001 - one bad block must not end the recording
-                self._note("block", error)
-                if self._breaker.succeeded():  # what is wrong is not the disk: others need not wait for it
-                    self._works_again("write")
-                return False
-            else:
-                self._succeeded()
-                return True
-            finally:
-                self._is_back()
+                else:
+                    self._succeeded()
+                    return True
 
     def _bound_unsynced(self) -> None:
         """What no sync has forced to the disk is held in memory: while syncs fail, no more than so much."""
         if "sync" in self._faults and self._shards.unsynced >= self._sync.most_bytes:
             self._shards.sync()
-            self._works_again("sync")
+            self._faults.works("sync")
 
     def _failed(self, error: OSError | MemoryError, waiting: int) -> None:
         delay = self._breaker.failed()
-        self._note("write", error)
+        self._faults.note("write", error)
         if self._breaker.failures == 1 and isinstance(error, DiskFloor):
-            self._guard("seal", self._shards.seal_all)
+            self._faults.guard("seal", self._shards.seal_all)
         if self._breaker.open:
             if self._breaker.failures == self._retry.trip_after:
                 self._trouble.tell("circuit open", error=self.last_error, failures=self._breaker.failures)
             self._tell_waiting(waiting)
-        self._busy_since = 0.0
+        self._faults.pausing()
         # Wakes early when a close begins; from then on it polls.
         if self._closing.wait(delay):
             time.sleep(self._retry.first)
 
     def _succeeded(self) -> None:
-        self._faults.pop("block", None)
-        self._tell_restored()
+        self._faults.forget("block")
+        self._chores.tell_restored()
         if self._breaker.succeeded():
-            self._works_again("write")
+            self._faults.works("write")
 
     def _gives_up(self) -> bool:
         if not self._closing.is_set():
@@ -264,84 +252,35 @@ class Writer:
         self._give_up_at = self._give_up_at or time.monotonic() + self._retry.at_close
         return time.monotonic() >= self._give_up_at
 
-    def _is_back(self) -> None:
-        since, self._busy_since = self._busy_since, 0.0
-        if since and time.monotonic() - since > _STALLED_SECONDS:
-            self._trouble.tell("the disk did not answer", seconds=round(time.monotonic() - since, 3))
-
     def _tell_waiting(self, count: int) -> None:
         """Resolve flushes whose events cannot be written now; they are still written when that works."""
         outcome = self.outcome(durable=False)
         for _ in range(count):
             self._tickets.popleft().resolve(outcome)
 
-    def _guard(self, what: str, action: Callable[[], object]) -> bool:
-        """Do something that is not writing a block; whether that worked."""
-        try:
-            self._busy_since = time.monotonic()
-            action()
-        except Exception as error:  # noqa: BLE001 - whatever it is, the thread goes on
-            self._note(what, error)
-            return False
-        finally:
-            self._is_back()
-        self._works_again(what)
-        return True
-
     def _insist(self, what: str, action: Callable[[], object]) -> bool:
         """Do something for an orderly end, again until it works or the close has waited enough."""
-        while not self._guard(what, action):
+        while not self._faults.guard(what, action):
             if self._gives_up():
                 return False
             time.sleep(self._retry.first)
         return True
 
-    def _note(self, what: str, error: BaseException) -> None:
-        self.errors += 1
-        is_new = what not in self._faults
-        self._faults[what] = describe(error)
-        if is_new:
-            self._trouble.tell(f"{what} fails", error=self._faults[what])
-
-    def _works_again(self, what: str) -> None:
-        if self._faults.pop(what, None) is not None:
-            self._trouble.tell(f"{what} works again", good=True)
-
     def _tick(self, day: int) -> None:
         self._sync_if_due(flushed=False)
-        self._guard("restore", self._shards.restore)
-        self._tell_restored()
-        self._guard("seal", partial(self._shards.seal_due, day))
-        self._tell_sealed()
-        if self._clock.mono_ns() - self._joined_ns >= self._join_ns:
-            self._joined_ns = self._clock.mono_ns()
-            self._guard("join", self._shards.join_blocks)
+        self._chores.restore()
+        self._chores.seal(day)
+        self._chores.join()
         self._trouble.write()
-
-    def _tell_sealed(self, *, last: bool = False) -> None:
-        """Let compacting know of shards sealed since; that it cannot run is said once, and costs nothing."""
-        compacting, sealed = self._compacting, len(self._shards.sealed)
-        if compacting is None:
-            return
-        if sealed > self._sealed:
-            self._sealed = sealed
-            self._guard("compact", compacting.after_seal)
-        if last:
-            self._guard("compact", compacting.close)
-
-    def _tell_restored(self) -> None:
-        if self._shards.restored != self._restored:
-            self._restored = self._shards.restored
-            self._trouble.tell("files were removed or replaced, and made again", files=self._restored)
 
     def _sync_if_due(self, *, flushed: bool) -> bool:
         """Whether all that is written is on the disk now."""
         now = self._clock.mono_ns()
         if self._sync.due(self._shards.unsynced, now - self._synced_ns, flushed=flushed):
             self._synced_ns = now
-            self._guard("sync", self._shards.sync)
+            self._faults.guard("sync", self._shards.sync)
         if self._shards.unsynced == 0:
-            self._works_again("sync")
+            self._faults.works("sync")
         return self._shards.unsynced == 0 and self._sync.mode is not SyncMode.NEVER
 
     def outcome(self, *, durable: bool) -> FlushOutcome:
@@ -350,12 +289,3 @@ class Writer:
         if self.given_up:
             error = f"{self.given_up} events could not be written: {self._given_up_error}"
         return FlushOutcome(self._shards.events, self._shards.bytes, durable and error is None, error)
-
-
-def describe(error: BaseException) -> str:
-    """An error as people read it, with the file it is about."""
-    if not isinstance(error, OSError):
-        return f"{type(error).__name__}: {error}"
-    known = error.errno is not None and not isinstance(error, DiskFloor)
-    reason = os.strerror(error.errno or 0) if known else str(error.strerror or error)
-    return f"{reason}: {error.filename}" if error.filename else reason

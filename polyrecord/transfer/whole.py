@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from polyrecord.format.block import BadBlock, BadHeader, inflate, parse_header
+from polyrecord.format.block import BadHeader, parse_header
+from polyrecord.format.content import BadBlock, inflate
 from polyrecord.format.directory import BlockRecord, Directory, Footer, agrees
 from polyrecord.read.archive import ShardInfo
 from polyrecord.read.explain import Explain

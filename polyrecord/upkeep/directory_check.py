@@ -7,10 +7,12 @@ from collections.abc import Iterator, Mapping
 from typing import Final, TypeAlias
 
 from polyrecord.format import constants as c
-from polyrecord.format.block import BadBlock, BlockHeader, BlockKeys, inflate, parse_keys
+from polyrecord.format.block import BlockHeader
+from polyrecord.format.block_keys import BlockKeys, parse_keys
+from polyrecord.format.content import BadBlock, inflate
 from polyrecord.format.directory import BlockRecord, Directory, Footer, agrees, parse_footer
 from polyrecord.format.mend import lines_of
-from polyrecord.format.scan import ReadAt
+from polyrecord.format.resync import ReadAt
 from polyrecord.record.line_keys import keys_of
 
 _OF_BLOCK: Final = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from polyrecord.format.directory import Footer
 from polyrecord.read.archive import ShardInfo
 from polyrecord.read.explain import Explain
-from polyrecord.read.ordinals import read_footer
+from polyrecord.read.pieces import read_footer
 from polyrecord.read.shard import RawRecord, open_shard
 from polyrecord.times import SECOND, parse_ts
 from polyrecord.upkeep.retention import Facts

@@ -13,7 +13,8 @@ from typing import Final
 from polyrecord.format.block import BadHeader, BlockHeader, BlockIndex, cut_name, pack_block
 from polyrecord.format.constants import FOOTER_SIZE, LEDGER_LOSS, OPAQUE
 from polyrecord.format.directory import BlockRecord, Directory, join_pieces, parse_footer
-from polyrecord.format.scan import Block, Damage, Plain, ReadAt, Torn, scan
+from polyrecord.format.resync import ReadAt
+from polyrecord.format.scan import Block, Damage, Plain, Torn, scan
 from polyrecord.ids import is_hex, normal_id, trace_key, value_key
 from polyrecord.read.lines import Head, read_head
 from polyrecord.record.line_keys import document_of, paths_of, values_in

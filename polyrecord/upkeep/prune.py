@@ -22,7 +22,7 @@ from polyrecord.errors import ArchiveMissing, PolyrecordError
 from polyrecord.format.layout import PRUNED, manifest_path
 from polyrecord.read.archive import Archive, ShardInfo
 from polyrecord.read.manifests import manifest_writers
-from polyrecord.read.ordinals import whole_of
+from polyrecord.read.pieces import whole_of
 from polyrecord.read.pruned import read_ledger
 from polyrecord.upkeep.deletion import delete_shard, entry_of, file_entry, write_ledger
 from polyrecord.upkeep.facts import read_facts

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 from polyrecord.errors import DataError
-from polyrecord.format.block import BadBlock, BadHeader, header_length
+from polyrecord.format.block import BadHeader, header_length
+from polyrecord.format.content import BadBlock
 from polyrecord.format.join import MOST_CONTENT, join_blocks
 from polyrecord.format.layout import ShardName
 from polyrecord.read.archive import Archive, ShardInfo

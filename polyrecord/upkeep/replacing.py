@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import Final
 
 from polyrecord.errors import DataError
-from polyrecord.format.block import BadBlock, BadHeader, BlockKeys, inflate, parse_header
+from polyrecord.format.block import BadHeader, parse_header
+from polyrecord.format.block_keys import BlockKeys
+from polyrecord.format.content import BadBlock, inflate
 from polyrecord.format.directory import Footer
 from polyrecord.format.directory_builder import DirectoryBuilder
 from polyrecord.read.archive import ShardInfo

@@ -15,7 +15,7 @@ from polyrecord.read.alive import is_of_this_host, lives
 from polyrecord.read.archive import Archive, ShardInfo
 from polyrecord.read.ends import is_held
 from polyrecord.read.manifests import Manifest, manifest_writers, read_manifest
-from polyrecord.read.ordinals import Piece, joined, whole_of
+from polyrecord.read.pieces import Piece, joined, whole_of
 from polyrecord.read.pruned import PrunedShard, pruned_shards
 from polyrecord.upkeep.labels import Remark, read_remarks
 

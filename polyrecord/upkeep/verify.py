@@ -4,32 +4,28 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path, PurePosixPath
-from typing import Final, TypeAlias
+from typing import Final
 
 from polyrecord.format.layout import PRUNED, ShardName
 from polyrecord.read.archive import Archive
 from polyrecord.read.coverage import Coverage, coverage
-from polyrecord.read.pruned import PrunedShard, read_ledger, was_pruned
+from polyrecord.read.pruned import PrunedShard, read_ledger
 from polyrecord.record.recovery.find import (
     State,
     find_open,
     is_held,
 )
 from polyrecord.record.recovery.quarantine import reports
-from polyrecord.record.regular import open_regular
 from polyrecord.upkeep.accounts import Account
 from polyrecord.upkeep.living import Ended, manifest_of, manifest_place
-from polyrecord.upkeep.names import Listing, list_archive
+from polyrecord.upkeep.names import list_archive
 from polyrecord.upkeep.problems import Kind, Problem, Problems
-from polyrecord.upkeep.shard_check import check_shard
 from polyrecord.upkeep.shard_facts import ShardFacts
-
-OnProgress: TypeAlias = Callable[[int, int], None]
-"""Told how many bytes have been looked at, and of how many."""
+from polyrecord.upkeep.shard_look import OnProgress, ShardLooks
 
 _SETTLE_SECONDS: Final = 1.5  # a loss is declared in another stream than it happened in, up to a flush later
 _SETTLE_TIMES: Final = 3
@@ -94,30 +90,30 @@ class _Verify:
     """Writer by writer, so that what is known of one is forgotten with it."""
 
     def __init__(self, root: Path, on_progress: OnProgress | None) -> None:
-        self._root, self._on_progress = root, on_progress
-        self._done = self._total = 0
+        self._root = root
         self._problems = Problems()
+        # Who lives is asked before anything is listed: what a writer that has ended left is then complete.
+        self._ended = Ended(root)
+        self._listing = list_archive(root)
+        self._looks = ShardLooks(root, self._problems, self._listing.bytes, on_progress)
         self._open = self._shards = self._blocks = self._writers = 0
         self._events = self._lost = self._unknown = self._pruned = 0
 
     def run(self) -> Verification:
-        # Who lives is asked before anything is listed: what a writer that has ended left is then complete.
-        ended = Ended(self._root)
-        listing = list_archive(self._root)
-        self._total = listing.bytes
-        ledger = read_ledger(self._root)
+        listing, ledger = self._listing, read_ledger(self._root)
         if ledger.damaged:
             what = f"{ledger.damaged:,} lines of the deletion ledger cannot be read"
             self._problems.add(Problem(PurePosixPath(PRUNED), what, kind=Kind.NAMES))
-        self._names(listing)
+        self._names()
         states = {one.writer: one.state for one in find_open(self._root)}
         pruned = {writer: list(some) for writer, some in groupby(ledger.shards, lambda one: one.name.writer)}
         shards = {writer: list(some) for writer, some in groupby(listing.shards, lambda name: name.writer)}
         for writer in sorted(shards.keys() | pruned.keys()):
-            self._writer(writer, shards.get(writer, []), pruned.get(writer, []), states.get(writer), ended)
-        return self._result(listing)
+            self._writer(writer, shards.get(writer, []), pruned.get(writer, []), states.get(writer))
+        return self._result()
 
-    def _names(self, listing: Listing) -> None:
+    def _names(self) -> None:
+        listing = self._listing
         for problem in listing.problems:
             if os.path.lexists(self._root / problem.path):  # it may have been a file on its way
                 self._problems.add(problem)
@@ -140,7 +136,6 @@ class _Verify:
         names: list[ShardName],
         pruned: list[PrunedShard],
         state: State | None,
-        ended: Ended,
     ) -> None:
         manifest = manifest_of(self._root, writer)
         if manifest is None and names and not os.path.lexists(self._root / manifest_place(writer)):
@@ -152,12 +147,12 @@ class _Verify:
         self._events += account.events + account.plain - account.twice
         self._pruned += sum(shard.events for shard in pruned)
         self._lost += account.lost + sum(shard.lost for shard in pruned)
-        self._account(account, is_alive=not ended.knows(writer))
+        self._account(account, is_alive=not self._ended.knows(writer))
 
     # -- one shard -------------------------------------------------------------------------------------------
 
     def _shard(self, name: ShardName, account: Account, state: State | None) -> None:
-        facts = self._look(name)
+        facts = self._looks.look(name)
         if facts is None:
             return
         for problem in facts.problems:
@@ -180,61 +175,6 @@ class _Verify:
         what = f"left open by a writer that is gone{torn}"
         at = facts.size - facts.torn_bytes if facts.torn_bytes else None
         self._problems.add(Problem(facts.name.path, what, at, facts.torn_bytes or None, hint=_HINTS[state]))
-
-    def _look(self, name: ShardName) -> ShardFacts | None:
-        """Facts of a shard; looked at again when it had problems and is not the file any more that it was."""
-        facts = None
-        while True:
-            opened = self._open_shard(name)
-            if opened is None:
-                return facts
-            name, descriptor = opened
-            try:
-                before = os.fstat(descriptor)
-                facts = check_shard(self._root, name, descriptor, self._advance)
-            except OSError as error:
-                self._unreadable(name, error)
-                return None
-            finally:
-                os.close(descriptor)
-            if not facts.problems or not self._has_changed(name, before):
-                return facts
-            self._done -= before.st_size
-
-    def _open_shard(self, name: ShardName) -> tuple[ShardName, int] | None:
-        """The shard where it lies now; None, and a problem unless it was pruned, where it is nowhere."""
-        for place in (name, name.as_sealed()):
-            try:
-                return place, open_regular(self._root / place.path)
-            except FileNotFoundError:
-                continue
-            except OSError as error:
-                self._unreadable(place, error)
-                return None
-        if not was_pruned(self._root, name):
-            what = "shard has gone while the archive was verified"
-            self._problems.add(Problem(name.path, what, events=None, loses=True), name.writer)
-        return None
-
-    def _has_changed(self, name: ShardName, before: os.stat_result) -> bool:
-        try:
-            now = (self._root / name.path).stat(follow_symlinks=False)
-        except OSError:
-            return True
-        return (now.st_ino, now.st_size, now.st_mtime_ns) != (
-            before.st_ino,
-            before.st_size,
-            before.st_mtime_ns,
-        )
-
-    def _unreadable(self, name: ShardName, error: OSError) -> None:
-        what = f"shard cannot be read: {error.strerror}"
-        self._problems.add(Problem(name.path, what, events=None, loses=True), name.writer)
-
-    def _advance(self, more: int) -> None:
-        self._done += more
-        if self._on_progress is not None:
-            self._on_progress(self._done, self._total)
 
     # -- all shards of a writer ------------------------------------------------------------------------------
 
@@ -268,29 +208,17 @@ class _Verify:
     def _declared_since(self, account: Account) -> None:
         """Take in what a living writer has declared lost by now."""
         names = [one for one in list_archive(self._root).shards if one.writer == account.writer]
-        facts = [self._again(name) for name in names if name.stream == "logs/telemetry"]
+        facts = [self._looks.again(name) for name in names if name.stream == "logs/telemetry"]
         account.declare([one for one in facts if one is not None])
 
-    def _again(self, name: ShardName) -> ShardFacts | None:
-        try:
-            descriptor = open_regular(self._root / name.path)
-        except OSError:
-            return None
-        try:
-            return check_shard(self._root, name, descriptor, lambda _: None)
-        except OSError:
-            return None
-        finally:
-            os.close(descriptor)
-
-    def _result(self, listing: Listing) -> Verification:
-        told = coverage(Archive(self._root)) if listing.shards else Coverage(0, 0, 0)
+    def _result(self) -> Verification:
+        told = coverage(Archive(self._root)) if self._listing.shards else Coverage(0, 0, 0)
         counted = replace(
             told, events=self._events, lost=self._lost, unknown=self._unknown, pruned=self._pruned, streams=()
         )
         found = self._problems
         return Verification(
-            self._root, self._writers, self._shards, self._open, self._blocks, listing.bytes,
+            self._root, self._writers, self._shards, self._open, self._blocks, self._listing.bytes,
             counted, found.count, found.losing, found.lost_events, found.lost_bytes,
             tuple(sorted(found.kept, key=lambda one: not one.loses)),
         )  # fmt: skip

@@ -15,16 +15,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polyrecord.format.block import (
-    BadBlock,
-    BadHeader,
-    cut_name,
-    inflate,
-    pack_block,
-    pack_member,
-    parse_header,
-)
+from polyrecord.format.block import BadHeader, cut_name, pack_block, pack_member, parse_header
 from polyrecord.format.constants import EMPTY_DEFLATE, MAX_EXTRA
+from polyrecord.format.content import BadBlock, inflate
 from tests.format.samples import block, gzip_members, index_of, line
 from tests.format.spec import block_of
 from tests.format.strategies import Sample, samples

@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from polyrecord.format.block import BadHeader, BlockHeader, BlockKeys, pack_member, parse_header, parse_keys
+from polyrecord.format.block import BadHeader, BlockHeader, pack_member, parse_header
+from polyrecord.format.block_keys import BlockKeys, parse_keys
 from polyrecord.format.constants import EMPTY_DEFLATE, FOOTER_SIZE, MAX_PIECE, UNINDEXED
 from polyrecord.format.directory import Directory, Footer, agrees, join_pieces, parse_footer
 from polyrecord.format.directory_builder import DirectoryBuilder

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from polyrecord.format.block import inflate, parse_header
+from polyrecord.format.block import parse_header
 from polyrecord.format.constants import FOOTER_SIZE
+from polyrecord.format.content import inflate
 from polyrecord.format.directory import Directory, join_pieces, parse_footer
 from polyrecord.format.docs import BEGIN, END, render_examples
 from tests.format.spec import block_of, directory_of, payload_of

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polyrecord.format.block import BadBlock, inflate, pack_member
+from polyrecord.format.block import pack_member
 from polyrecord.format.constants import KIND_DIRECTORY, KIND_FOOTER, MAX_EXTRA, UNINDEXED
+from polyrecord.format.content import BadBlock, inflate
 from polyrecord.format.scan import Block, Damage, Ending, Found, Padding, Plain, Torn, scan
 from tests.format.samples import block, line, reader, shard
 

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -28,7 +29,7 @@ from polyrecord.read.coverage import coverage
 from polyrecord.read.pruned import pruned_shards
 from polyrecord.read.replay import Replay
 from polyrecord.read.selection import Selection
-from polyrecord.record import files
+from polyrecord.record import files, joining, shard_file
 from polyrecord.record.policy import RetryPolicy, RotatePolicy
 from polyrecord.record.recorder import EventRecorder
 from polyrecord.record.recovery import recover_dead
@@ -67,11 +68,10 @@ class Disk:
 
 @contextmanager
 def faulty(disk: Disk) -> Iterator[None]:
-    files.write_all = disk.write_all
-    try:
+    with pytest.MonkeyPatch.context() as patched:
+        for module in (files, joining, shard_file):
+            patched.setattr(module, "write_all", disk.write_all)
         yield
-    finally:
-        files.write_all = disk._real
 
 
 class Recording(RuleBasedStateMachine):

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polyrecord.format.block import BadHeader, BlockIndex, pack_block, parse_header, parse_keys
+from polyrecord.format.block import BadHeader, BlockIndex, pack_block, parse_header
+from polyrecord.format.block_keys import parse_keys
 from polyrecord.format.directory import Directory
 from polyrecord.read.archive import Archive
 from polyrecord.read.explain import Explain

@@ -14,7 +14,7 @@ from polyrecord.errors import ConfigError
 from polyrecord.format.constants import OPAQUE
 from polyrecord.ids import is_hex, normal_id, trace_key, value_key
 from polyrecord.record.blocks import PendingBlock
-from polyrecord.record.buffer import CLOSE
+from polyrecord.record.item import CLOSE
 from polyrecord.record.keys import ValueKeys
 from polyrecord.record.numbering import Numbering
 from polyrecord.record.policy import BlockPolicy

@@ -14,7 +14,8 @@ import pytest
 
 from polyrecord.errors import ConfigError
 from polyrecord.record import default
-from polyrecord.record.recorder import EventRecorder, open_recorders
+from polyrecord.record.recorder import EventRecorder
+from polyrecord.record.registry import open_recorders
 from polyrecord.testing import read_lines
 from tests.record.archives import footers, names
 

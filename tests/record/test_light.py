@@ -8,8 +8,9 @@ import pytest
 
 from polyrecord import EventRecorder
 from polyrecord.clock import SystemClock
-from polyrecord.record.buffer import CLOSE, LIGHT, LIGHT_BYTES, Buffer, Item, item_size
+from polyrecord.record.buffer import Buffer
 from polyrecord.record.hotpath import Record, make_record
+from polyrecord.record.item import CLOSE, LIGHT, LIGHT_BYTES, Item, item_size
 from polyrecord.record.policy import Overload
 from tests.record.archives import blocks
 
@@ -103,11 +104,11 @@ def test_light_events_give_way_like_the_others_and_are_counted(overload: Overloa
     taken: list[Item] = []
     while some := buffer.take(1000):
         taken += [item for item in some if isinstance(item, tuple)]
-    assert len(taken) + buffer.dropped == 9000
+    assert len(taken) + buffer.drops.total == 9000
     assert sum(map(item_size, taken)) <= (1 << 20)
-    loss = buffer.take_loss()
+    loss = buffer.drops.take()
     assert loss is not None
-    assert (loss.count, {stream for _, stream in loss.events}) == (buffer.dropped, {None})
+    assert (loss.count, {stream for _, stream in loss.events}) == (buffer.drops.total, {None})
     for item in taken:
         buffer.release(item_size(item))
     assert buffer.take(1) == []

@@ -9,7 +9,8 @@ import pytest
 
 from polyrecord.errors import ConfigError
 from polyrecord.events.names import EventType
-from polyrecord.record.buffer import OVERHEAD, Buffer, Item, item_size
+from polyrecord.record.buffer import Buffer
+from polyrecord.record.item import OVERHEAD, Item, item_size
 from polyrecord.record.policy import Overload
 from polyrecord.record.recorder import EventRecorder
 from polyrecord.testing import read_lines
@@ -36,9 +37,9 @@ def test_the_oldest_events_give_way() -> None:
     buffer = opened(10, Overload.DROP_OLDEST)
     assert all(buffer.put(event(number), item_size(event(number))) for number in range(1, 26))
     assert times(buffer) == list(range(16, 26))
-    loss = buffer.take_loss()
+    loss = buffer.drops.take()
     assert loss is not None
-    assert (loss.count, loss.since_mono, loss.until_mono, buffer.dropped) == (15, 1, 15, 15)
+    assert (loss.count, loss.since_mono, loss.until_mono, buffer.drops.total) == (15, 1, 15, 15)
 
 
 def test_the_newest_events_give_way() -> None:
@@ -46,10 +47,10 @@ def test_the_newest_events_give_way() -> None:
     kept = [buffer.put(event(number), item_size(event(number))) for number in range(1, 26)]
     assert kept == [True] * 10 + [False] * 15
     assert times(buffer) == list(range(1, 11))
-    loss = buffer.take_loss()
+    loss = buffer.drops.take()
     assert loss is not None
     assert (loss.count, loss.since_mono, loss.until_mono) == (15, 11, 25)
-    assert buffer.take_loss() is None
+    assert buffer.drops.take() is None
 
 
 @pytest.mark.parametrize("overload", list(Overload))
@@ -68,7 +69,7 @@ def test_a_closed_buffer_drops_the_newcomer_and_keeps_what_it_has() -> None:
     buffer.close()
     assert not buffer.put(event(2), item_size(event(2)))
     assert times(buffer) == [1]
-    assert buffer.dropped == 1
+    assert buffer.drops.total == 1
 
 
 @pytest.mark.parametrize("overload", ["drop_oldest", "drop_newest"])

@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polyrecord.record.buffer import OVERHEAD, Buffer, Item, item_size
+from polyrecord.record.buffer import Buffer
+from polyrecord.record.item import OVERHEAD, Item, item_size
 from polyrecord.record.outcomes import FlushTicket, LossNotice
 from polyrecord.record.policy import Overload, RetryPolicy
 from polyrecord.record.priority import priority_of
@@ -71,7 +72,7 @@ def test_books_give_way_to_orders_whichever_came_first() -> None:
     assert buffer.put(event(5, "fill"), SIZE)
     assert buffer.put(event(6, "orderbook_delta"), SIZE)
     assert [number for number, _ in drained(buffer)] == [1, 2, 5, 6]
-    assert buffer.dropped == 2
+    assert buffer.drops.total == 2
 
 
 def test_a_book_does_not_displace_an_order() -> None:
@@ -80,7 +81,7 @@ def test_a_book_does_not_displace_an_order() -> None:
         assert buffer.put(event(number, "order_request"), SIZE)
     assert not buffer.put(event(4, "orderbook_delta"), SIZE)
     assert [number for number, _ in drained(buffer)] == [1, 2, 3]
-    assert buffer.dropped_by == {"buffer_full": 1}
+    assert buffer.drops.by_reason == {"buffer_full": 1}
 
 
 def test_among_equals_the_oldest_gives_way() -> None:
@@ -121,7 +122,7 @@ def test_nothing_is_dropped_while_something_that_matters_less_is_kept(
         assert kept == _put(model, (number, event_type), limit)
     rest = drained(buffer)
     assert rest == model
-    assert len(got) + len(rest) + buffer.dropped == len(types)
+    assert len(got) + len(rest) + buffer.drops.total == len(types)
 
 
 def _put(model: list[tuple[int, str]], new: tuple[int, str], limit: int) -> bool:

@@ -14,9 +14,9 @@ from polyrecord.errors import PolyrecordError
 from polyrecord.format.block import pack_block, parse_header
 from polyrecord.format.constants import MAX_EXTRA
 from polyrecord.ids import is_hex, normal_id, trace_key, value_key
+from polyrecord.record.admission import encode_frame
 from polyrecord.record.blocks import PendingBlock
-from polyrecord.record.buffer import CLOSE, Item, item_size
-from polyrecord.record.drain import encode_frame
+from polyrecord.record.item import CLOSE, Item, item_size
 from polyrecord.record.numbering import Numbering
 from polyrecord.record.policy import BlockPolicy
 from polyrecord.record.portion import Portion

@@ -19,9 +19,10 @@ from typing import Any
 import pytest
 
 from polyrecord.format.layout import ShardName
-from polyrecord.record.buffer import Buffer, Item
+from polyrecord.record.buffer import Buffer
 from polyrecord.record.health import HealthState
 from polyrecord.record.identity import new_writer_id
+from polyrecord.record.item import Item
 from polyrecord.record.outcomes import FlushOutcome, FlushTicket, LossNotice
 from polyrecord.record.policy import Overload, RetryPolicy, RotatePolicy, SyncPolicy
 from polyrecord.record.recorder import EventRecorder
@@ -133,10 +134,10 @@ def test_a_type_whose_text_drops_an_event_itself_is_counted_with_it() -> None:
     buffer = Buffer(SMALL, Overload.DROP_NEWEST)
     buffer.open()
     buffer.drop(event(2, Nested(buffer)), "buffer_full")  # type: ignore[arg-type]
-    loss = buffer.take_loss()
+    loss = buffer.drops.take()
     assert loss is not None
     assert loss.events == {("inner", None): 1, ("outer", None): 1}
-    assert buffer.dropped == loss.count == 2
+    assert buffer.drops.total == loss.count == 2
 
 
 @pytest.mark.parametrize("overload", list(Overload))
@@ -193,10 +194,10 @@ def test_what_is_collected_inside_a_drop_may_drop_an_event_too() -> None:
     finally:
         gc.set_threshold(*before)
     gc.collect()
-    assert buffer.dropped_by["not_awaited"] == 2_000
-    loss = buffer.take_loss()
+    assert buffer.drops.by_reason["not_awaited"] == 2_000
+    loss = buffer.drops.take()
     assert loss is not None
-    assert loss.count == buffer.dropped == sum(loss.events.values())
+    assert loss.count == buffer.drops.total == sum(loss.events.values())
 
 
 @pytest.mark.parametrize("overload", [Overload.DROP_OLDEST, Overload.PRIORITY])
@@ -348,7 +349,6 @@ def test_a_sealed_file_whose_close_fails_is_sealed(tmp_path: Path, monkeypatch: 
             raise OSError(errno.EIO, os.strerror(errno.EIO))
 
         with monkeypatch.context() as patched:
-            patched.setattr("polyrecord.record.files.sync_directory", lambda _: None)
             patched.setattr("polyrecord.record.shards.sync_directory", lambda _: None)
             patched.setattr(os, "close", close)
             recorder.record("signal", {"n": 1})

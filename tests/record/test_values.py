@@ -22,9 +22,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from polyrecord.errors import InvalidEvent
-from polyrecord.record.buffer import CLOSE
-from polyrecord.record.drain import encode_frame
+from polyrecord.record.admission import encode_frame
 from polyrecord.record.encode import decimal_text, encode_special, money_text, rescue
+from polyrecord.record.item import CLOSE
 from polyrecord.record.recorder import EventRecorder
 from polyrecord.testing import read_lines
 

@@ -12,8 +12,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from polyrecord.record.buffer import CLOSE
 from polyrecord.record.identity import boot_id, write_manifest
+from polyrecord.record.item import CLOSE
 from polyrecord.record.numbering import Numbering
 from polyrecord.record.policy import BlockPolicy, RotatePolicy
 from polyrecord.record.shards import ShardSet

@@ -15,9 +15,10 @@ import pytest
 from polyrecord.errors import ArchiveMissing, DataError, UsageError
 from polyrecord.read.archive import Archive
 from polyrecord.read.coverage import coverage
-from polyrecord.record.files import ShardFile
+from polyrecord.record.shard_file import ShardFile
 from polyrecord.upkeep import salvage as salvage_module
-from polyrecord.upkeep.salvage import Salvaged, look, salvage
+from polyrecord.upkeep.salvage import look, salvage
+from polyrecord.upkeep.salvage_tally import Salvaged
 from polyrecord.upkeep.verify import verify
 from tests.read.archives import ArchiveMaker
 from tests.recovery import crashed

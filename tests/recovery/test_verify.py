@@ -238,7 +238,8 @@ def test_events_of_another_day_are_found(tmp_path: Path) -> None:
 
 def test_what_an_index_leaves_out_is_found(tmp_path: Path) -> None:
     """A trace that no index lists cannot be found by `polyrecord trace`."""
-    from polyrecord.format.block import BlockIndex, inflate, pack_block, parse_header
+    from polyrecord.format.block import BlockIndex, pack_block, parse_header
+    from polyrecord.format.content import inflate
     from polyrecord.format.directory_builder import DirectoryBuilder
 
     root = whole(tmp_path, 4)

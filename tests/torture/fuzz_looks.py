@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from zlib import crc32
 
-from polyrecord.format.block import BadBlock, BadHeader, header_length, inflate, parse_header
+from polyrecord.format.block import BadHeader, header_length, parse_header
 from polyrecord.format.constants import FOOTER_SIZE
+from polyrecord.format.content import BadBlock, inflate
 from polyrecord.format.directory import Directory, join_pieces, parse_footer
 from polyrecord.format.scan import Block, scan
 from polyrecord.read.event import Event, NotAnEvent

@@ -15,8 +15,9 @@ from polyrecord.read.coverage import Coverage, coverage
 from polyrecord.read.explain import Explain
 from polyrecord.read.replay import Replay
 from polyrecord.read.selection import Selection
-from polyrecord.record.buffer import CLOSE, Loss
+from polyrecord.record.drops import Loss
 from polyrecord.record.identity import write_manifest
+from polyrecord.record.item import CLOSE
 from polyrecord.record.numbering import Numbering
 from polyrecord.record.policy import BlockPolicy, RotatePolicy
 from polyrecord.record.shards import ShardSet

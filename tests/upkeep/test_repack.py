@@ -18,7 +18,8 @@ from typer.testing import CliRunner
 from polyrecord.cli.repack_ import repack_command
 from polyrecord.errors import DataError
 from polyrecord.format import join
-from polyrecord.format.block import BlockKeys, parse_header
+from polyrecord.format.block import parse_header
+from polyrecord.format.block_keys import BlockKeys
 from polyrecord.format.constants import UNINDEXED
 from polyrecord.format.directory import Footer
 from polyrecord.format.directory_builder import DirectoryBuilder
@@ -34,8 +35,8 @@ from polyrecord.read.selection import Selection
 from polyrecord.read.shard import open_shard
 from polyrecord.read.tail.feed import Feed
 from polyrecord.read.tail.last import last_lines
-from polyrecord.record.files import ShardFile
 from polyrecord.record.recovery.recover import recover_dead
+from polyrecord.record.shard_file import ShardFile
 from polyrecord.times import SECOND
 from polyrecord.upkeep.repack import repack, repack_shard
 from polyrecord.upkeep.salvage import salvage

@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 
 from polyrecord.format.layout import QUARANTINE, ShardName
-from polyrecord.format.scan import ReadAt
+from polyrecord.format.resync import ReadAt
 from polyrecord.record.files import make_directory, sync_directory, write_all, write_atomically
 from polyrecord.record.regular import files, read_regular
 

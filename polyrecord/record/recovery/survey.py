@@ -7,10 +7,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from polyrecord.format import constants as c
-from polyrecord.format.block import BadBlock, BlockKeys, header_length, inflate
+from polyrecord.format.block import header_length
+from polyrecord.format.block_keys import BlockKeys
+from polyrecord.format.content import BadBlock, inflate
 from polyrecord.format.directory_builder import DirectoryBuilder
 from polyrecord.format.mend import lines_of
-from polyrecord.format.scan import Block, Damage, Ending, Found, Padding, Plain, ReadAt, Torn, scan
+from polyrecord.format.resync import ReadAt
+from polyrecord.format.scan import Block, Damage, Ending, Found, Padding, Plain, Torn, scan
 from polyrecord.record.line_keys import keys_of
 
 _RAW, _GZIP = -15, 31  # window bits: a bare deflate stream, one in gzip's framing
