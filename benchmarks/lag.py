@@ -48,7 +48,7 @@ ROW = Row(
     "Slow calls and the event loop at 5,000 events/s",
     __doc__ or "",
     """A call takes {p50:.1f} us in the middle and {p99:.1f} us at p99: its caches are cold after a sleep,
-and it may find the interpreter lock with the drain, which formats at most 64 events before it lets go.
+and it may find the interpreter lock with the drain, which formats at most 128 events before it lets go.
 Compressing and writing hold no lock.""",
     measure,
     "py-spy record --gil --threads -- python benchmarks/loop.py with 20 /tmp/loop",

@@ -67,8 +67,8 @@ class DirectoryBuilder:
     def ending(self, *, clean: bool, breathe: Callable[[], object] = lambda: None) -> bytes:
         """Directory and footer members, to be written after the last block; there must be a block.
 
-        A million keys take half a second: `breathe` is called every few milliseconds. Raises what reading
-        the keys raises.
+        A million keys take a sixth of a second: `breathe` is called every few milliseconds. Raises what
+        reading the keys raises.
         """
         raw = self._directory(breathe)
         pieces = (raw[at : at + c.MAX_PIECE] for at in range(0, len(raw), c.MAX_PIECE))

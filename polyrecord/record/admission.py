@@ -16,8 +16,8 @@ from polyrecord.record.steps import Steps
 from polyrecord.record.timeline import Timeline
 from polyrecord.times import format_ts
 
-_PORTION = 128  # events numbered at once, fewer where that is much beside a block's bounds
-_PORTION_STEP = 8
+AT_ONCE = 128  # events numbered at once, fewer where that is much beside a block's bounds
+_STEP = 8
 
 
 class Admission:
@@ -29,7 +29,7 @@ class Admission:
         self._numbering = numbering
         self._timeline = timeline
         self._steps = steps
-        self._at_once = _PORTION
+        self._at_once = AT_ONCE
 
     def take(self, items: list[Item]) -> None:
         """Number events, those that sampling keeps."""
@@ -90,14 +90,14 @@ class Admission:
     def _number_portion(self, items: list[Item], portion: Portion) -> None:
         try:
             if self._numbering.add_all(portion):
-                self._at_once = min(self._at_once + _PORTION_STEP, _PORTION)
+                self._at_once = min(self._at_once + _STEP, AT_ONCE)
                 return
         except Exception:  # noqa: BLE001 - one of them is unusual: which, shows one by one
             for item, ts in zip(items, portion.stamps, strict=True):
                 self._number_safely(item, ts, suspect=False)
             return
         middle = len(items) // 2
-        self._at_once = max(middle, _PORTION_STEP)
+        self._at_once = max(middle, _STEP)
         self._number_portion(items[:middle], portion.part(0, middle))
         self._number_portion(items[middle:], portion.part(middle, len(items)))
 

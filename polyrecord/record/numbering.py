@@ -1,4 +1,4 @@
-"""Number events, format and index their lines, cut blocks. Pure: serves live drain and bulk writes."""
+"""Number events and cut blocks of their lines. Pure: serves live drain and bulk writes."""
 
 from __future__ import annotations
 
@@ -13,11 +13,10 @@ from polyrecord.format.block import cut_name
 from polyrecord.format.constants import LEDGER_LOSS
 from polyrecord.format.layout import check_stream
 from polyrecord.record.blocks import DAY_NS, BlockBuilder, PendingBlock, Run
+from polyrecord.record.compose import Composer
 from polyrecord.record.drops import Loss
 from polyrecord.record.encode import rescue
 from polyrecord.record.item import CLOSE
-from polyrecord.record.keys import TraceKeys, ValueKeys, quote
-from polyrecord.record.lines import Column, lines_of, one_line, one_lines
 from polyrecord.record.policy import BlockPolicy
 from polyrecord.record.portion import Portion, is_uniform
 from polyrecord.times import format_ts
@@ -31,7 +30,6 @@ Emit: TypeAlias = Callable[[PendingBlock], None]
 _MOST_KNOWN = 1_000  # event types
 _PORTION_SHARE = 8  # part of a block that is added at once
 _MOST_INDEX = 1_500  # bytes by which a header may pass its bound: that is 2,000 below the most it may have
-ENVELOPE = ("span_id", "parent_span_id", "bot_id", "intent_id", "level", "reason_code", "ts_local")
 
 
 class Numbering:
@@ -44,16 +42,14 @@ class Numbering:
         self.pending_bytes = 0  # what they count for in the buffer
         self._emit = emit
         self._policy = policy
-        self._values = ValueKeys(index_keys)
-        self._traces = TraceKeys()
+        self._composer = Composer(index_keys)
         self._builders: dict[str, BlockBuilder] = {}
-        self._quoted: dict[str, str] = {}
         self._routes: dict[Kind, BlockBuilder] = {}
 
     @property
     def declared_paths(self) -> tuple[str, ...]:
         """Key paths indexed beyond those that every archive covers."""
-        return self._values.declared
+        return self._composer.declared_paths
 
     def add(
         self,
@@ -70,24 +66,15 @@ class Numbering:
         """Take the writer's next event; `payload` is its data as one JSON value, then CLOSE."""
         builder = self._builder(stream or stream_of(event_type), ts)
         seq = self.seq + 1
-        quoted = self._quoted.get(event_type) or self._quote(event_type)
-        head = f'{{"ts":"{ts_text}","seq":{seq},"event_type":{quoted}'
-        if trace_id is not None:
-            fragment, key, opaque = self._traces.get(trace_id)
-            head += fragment
-        head += self._fields(envelope)
-        values = self._values.find(payload, envelope)
-        payload = one_line(payload)
+        line = self._composer.line(ts_text, seq, event_type, payload, trace_id, envelope)
         # What can fail has not failed: from here on the event counts.
         self.seq = seq
         self.kept += 1
         self.pending += 1
         self.pending_bytes += charge
-        builder.add(f'{head},"data":'.encode() + payload + b"\n", event_type, seq, ts, charge, lost)
-        if trace_id is not None:
-            builder.add_traces((key,), opaque=opaque)
-        if values:
-            builder.add_values(values)
+        builder.add(line.text, event_type, seq, ts, charge, lost)
+        builder.add_traces(line.trace_keys, opaque=line.opaque)
+        builder.add_values(line.value_keys)
 
     def add_all(self, portion: Portion) -> bool:
         """Take the writer's next events; False, and nothing is taken, when they are too many for one block.
@@ -95,10 +82,11 @@ class Numbering:
         What they hold must be of the right types: where it raises, nothing is taken either.
         """
         count = len(portion)
-        parts = self._by_builder(portion)
         if self._is_large(portion):
             return False
-        runs = [(builder, self._run(part, seqs)) for builder, part, seqs in parts]
+        runs = [
+            (builder, self._composer.run(part, seqs)) for builder, part, seqs in self._by_builder(portion)
+        ]
         if not self._is_indexed(runs, count):
             return False
         # What can fail has not failed: from here on the events count.
@@ -116,48 +104,23 @@ class Numbering:
         numbers = range(self.seq + 1, self.seq + 1 + len(portion))
         if is_uniform(portion.types) and is_uniform(portion.streams):
             return [(self._builder_for(portion.types[0], portion.streams[0]), portion, numbers)]
-        kinds = list(zip(portion.types, portion.streams, strict=True))
-        routes = {kind: self._builder_for(*kind) for kind in set(kinds)}
-        builders = dict.fromkeys(routes.values())
+        routed = self._routed(portion)
+        builders = dict.fromkeys(routed)
         if len(builders) == 1:
-            return [(builder, portion, numbers) for builder in builders]
-        places = {
-            builder: [at for at, kind in enumerate(kinds) if routes[kind] is builder] for builder in builders
-        }
+            return [(routed[0], portion, numbers)]
+        places: dict[BlockBuilder, list[int]] = {builder: [] for builder in builders}
+        for at, builder in enumerate(routed):
+            places[builder].append(at)
         return [(b, portion.at(own), [numbers[at] for at in own]) for b, own in places.items()]
 
-    def _run(self, part: Portion, seqs: Sequence[int]) -> Run:
-        """The lines and keys of events of one builder."""
-        content = b"".join(part.payloads)
-        types = {name: part.types.count(name) for name in {*part.types}}
-        traces = self._traces.get_all(part.traces)
-        lines = lines_of(
-            part.stamps, seqs, self._kinds_of(part, types), traces.columns, self._fields_of(part),
-            one_lines(part.payloads, content),
-        )  # fmt: skip
-        values = self._values_of(part, content)
-        return Run(lines, types, seqs, part.stamps, part.charge, traces.keys, traces.opaque, values)
-
-    def _kinds_of(self, part: Portion, types: Iterable[str]) -> Column:
-        """The event types' part of the lines; `types` are the different ones."""
-        texts = {name: f',"event_type":{self._quoted.get(name) or self._quote(name)}' for name in types}
-        column = {name: text.encode() for name, text in texts.items()}
-        return next(iter(column.values())) if len(column) == 1 else [column[name] for name in part.types]
-
-    def _fields_of(self, part: Portion) -> Column:
-        """The envelopes' part of the lines."""
-        envelopes = part.distinct_envelopes
-        texts = {id(envelope): self._fields(envelope).encode() for envelope in envelopes}
-        if len(envelopes) == 1:
-            return next(iter(texts.values()))
-        return [texts[id(envelope)] for envelope in part.envelopes]
-
-    def _values_of(self, part: Portion, content: bytes) -> list[int]:
-        """The value keys of the events that have any; `content` is their payloads, joined."""
-        keys = [key for envelope in part.distinct_envelopes for key in self._values.of_envelope(envelope)]
-        for at in self._values.holders(part.payloads, content):
-            keys += self._values.of_data(part.payloads[at])
-        return keys
+    def _routed(self, portion: Portion) -> list[BlockBuilder]:
+        """The builder of each event."""
+        if is_uniform(portion.streams):
+            by_type = {name: self._builder_for(name, portion.streams[0]) for name in {*portion.types}}
+            return [by_type[name] for name in portion.types]
+        kinds = list(zip(portion.types, portion.streams, strict=True))
+        by_kind = {kind: self._builder_for(*kind) for kind in {*kinds}}
+        return [by_kind[kind] for kind in kinds]
 
     def _is_large(self, portion: Portion) -> bool:
         """Whether a block might pass its bounds by much when all of these are added at once; one may."""
@@ -175,12 +138,6 @@ class Numbering:
         names = [name for builder, run in runs for name in run.types if not builder.knows(name)]
         values = sum(len(run.value_keys) for _, run in runs)
         return 4 * (count + values) + sum(map(_index_bytes, names)) <= _MOST_INDEX
-
-    def _fields(self, envelope: Mapping[str, str] | None) -> str:
-        """The fields of an envelope as they stand in a line."""
-        if not envelope:
-            return ""
-        return "".join(f',"{name}":{quote(envelope[name])}' for name in ENVELOPE if name in envelope)
 
     def _builder_for(self, event_type: str, stream: str | None) -> BlockBuilder:
         """The builder of a kind; raises TypeError for what is no type."""
@@ -203,7 +160,7 @@ class Numbering:
     def _builder_of(self, stream: str) -> BlockBuilder:
         builder = self._builders.get(stream)
         if builder is None:
-            paths = self._values.declared
+            paths = self._composer.declared_paths
             builder = self._builders[stream] = BlockBuilder(check_stream(stream), self._policy, paths)
         return builder
 
@@ -211,12 +168,6 @@ class Numbering:
         """Cut what a builder has where it is full, or of another day."""
         if len(builder) and (builder.full or builder.day != ts // DAY_NS):
             self._cut(builder)
-
-    def _quote(self, event_type: str) -> str:
-        if len(self._quoted) > _MOST_KNOWN:  # types made up at run time must not fill the memory
-            self._quoted.clear()
-        quoted = self._quoted[event_type] = quote(event_type)
-        return quoted
 
     def lose(self, ts: int, loss: Loss, since: int, until: int) -> None:
         """Number the events that were dropped and declare them in a `loss` event."""

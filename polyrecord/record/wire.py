@@ -17,7 +17,7 @@ from typing import Any, TypeAlias
 import msgspec
 import orjson
 
-from polyrecord.record.numbering import ENVELOPE
+from polyrecord.record.compose import ENVELOPE
 
 Repair: TypeAlias = Callable[[bytes], tuple[bytes, int]]
 """JSON out of a text that is JSON but for NaN and the like, and how many values had to become strings."""

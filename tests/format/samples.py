@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import struct
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import blake2b
 
 from polyrecord.format.block import BlockIndex, pack_block, pack_member, parse_header
+from polyrecord.format.block_keys import BlockKeys
 from polyrecord.format.constants import FOOTER_SIZE
 from polyrecord.format.directory_builder import DirectoryBuilder
 from polyrecord.times import format_ts
@@ -38,11 +39,14 @@ def block(first: int, count: int, note: str = "") -> bytes:
     return pack_block(b"".join(lines), index_of(first, lines, keys=range(first, first + count)))
 
 
-def shard(blocks: Sequence[bytes], *, clean: bool = True) -> bytes:
-    """A sealed shard of these blocks."""
+def shard(
+    blocks: Sequence[bytes], *, clean: bool = True, unlisted: Mapping[int, BlockKeys] | None = None
+) -> bytes:
+    """A sealed shard of these blocks; `unlisted` are keys that headers do not list, by the block's number."""
     builder, offset = DirectoryBuilder(), 0
-    for member in blocks:
-        builder.add(offset, parse_header(member), int.from_bytes(member[-8:-4], "little"))
+    for number, member in enumerate(blocks):
+        content_crc = int.from_bytes(member[-8:-4], "little")
+        builder.add(offset, parse_header(member), content_crc, (unlisted or {}).get(number))
         offset += len(member)
     return b"".join(blocks) + builder.ending(clean=clean)
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from polyrecord.foreign.repair import repair
-from polyrecord.record.numbering import ENVELOPE
+from polyrecord.record.compose import ENVELOPE
 from polyrecord.record.splitting import LineSplitter, RawLine, TooLong
 from polyrecord.record.wire import BadLine, WireEvent, WireReader
 
