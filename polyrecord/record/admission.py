@@ -1,33 +1,52 @@
-"""From what the drain took to numbered lines: sampled, without secrets, as many at once as can be."""
+"""From events as they came to numbered lines: sampled, without secrets, as many at once as can be."""
 
 from __future__ import annotations
 
 import base64
+from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 
-from polyrecord.record.buffer import Buffer
 from polyrecord.record.item import CLOSE, Item, item_size, text_of
 from polyrecord.record.numbering import Numbering
 from polyrecord.record.portion import Portion
 from polyrecord.record.steps import Steps
-from polyrecord.record.timeline import Timeline
 from polyrecord.times import format_ts
 
 AT_ONCE = 128  # events numbered at once, fewer where that is much beside a block's bounds
 _STEP = 8
 
 
-class Admission:
-    """Numbers events in order; what can't be recorded is dropped, and counted as such. Serves one thread."""
+class Origin(Protocol):
+    """Where events come from: told what becomes of those that are not numbered."""
 
-    def __init__(self, buffer: Buffer, numbering: Numbering, timeline: Timeline, steps: Steps) -> None:
+    def drop(self, item: Item, reason: str) -> None:
+        """An event cannot be recorded."""
+
+    def release(self, size: int) -> None:
+        """An event that counted for so many bytes is gone."""
+
+
+class Times(Protocol):
+    """Makes timestamps of monotonic times; those of one writer never go back."""
+
+    def stamp(self, mono_ns: int) -> int:
+        """Of one event."""
+
+    def stamps(self, mono_ns: Iterable[int]) -> list[int]:
+        """Of several, in order."""
+
+
+class Admission:
+    """Numbers events in order; what cannot be recorded is dropped. Serves one thread."""
+
+    def __init__(self, origin: Origin, numbering: Numbering, times: Times, steps: Steps) -> None:
         self.oldest_ns = 0  # monotonic time of the oldest event not yet cut
-        self._buffer = buffer
+        self._origin = origin
         self._numbering = numbering
-        self._timeline = timeline
+        self._times = times
         self._steps = steps
         self._at_once = AT_ONCE
 
@@ -40,9 +59,13 @@ class Admission:
             self.oldest_ns = items[0][0]
         self._number_slice(items)
 
+    def take_one(self, item: Item) -> None:
+        """Number one event, whose time may be before those of others."""
+        self._number_safely(item, self._times.stamp(item[0]), suspect=None)
+
     def _number_slice(self, items: list[Item]) -> None:
         try:
-            portion = Portion.of(items, self._timeline.stamps, encode_frame)
+            portion = Portion.of(items, self._times.stamps, encode_frame)
         except Exception:  # noqa: BLE001 - a frame that is none: which, shows in halves
             self._number_halves(items)
             return
@@ -55,7 +78,7 @@ class Admission:
 
     def _number_halves(self, items: list[Item]) -> None:
         if len(items) == 1:
-            self._number_safely(items[0], self._timeline.stamp(items[0][0]), suspect=True)
+            self._number_safely(items[0], self._times.stamp(items[0][0]), suspect=True)
             return
         middle = len(items) // 2
         self._number_slice(items[:middle])
@@ -70,7 +93,7 @@ class Admission:
             if self._steps.takes(text_of(item[1]), None if item[2] is None else text_of(item[2])):
                 kept.append(item)
             else:
-                self._buffer.release(item_size(item))
+                self._origin.release(item_size(item))
         return kept
 
     def _number_portions(self, items: list[Item], portion: Portion) -> None:
@@ -101,14 +124,14 @@ class Admission:
         self._number_portion(items[:middle], portion.part(0, middle))
         self._number_portion(items[middle:], portion.part(middle, len(items)))
 
-    def _number_safely(self, item: Item, ts: int, *, suspect: bool) -> None:
+    def _number_safely(self, item: Item, ts: int, *, suspect: bool | None) -> None:
         try:
             self._number(item, ts, suspect=suspect)
         except Exception:  # noqa: BLE001 - one bad event must not end the recording; it is declared lost
-            self._buffer.drop(item, "unrecordable")
-            self._buffer.release(item_size(item))
+            self._origin.drop(item, "unrecordable")
+            self._origin.release(item_size(item))
 
-    def _number(self, item: Item, ts: int, *, suspect: bool) -> None:
+    def _number(self, item: Item, ts: int, *, suspect: bool | None) -> None:
         """Number one event, whatever a bot took for a type or an id."""
         _, event_type, trace_id, payload, envelope, stream = item
         event_type = text_of(event_type) or "unnamed"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import time
+from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from glob import glob
@@ -11,10 +13,12 @@ from types import TracebackType
 from typing import Any, Self
 
 from polyrecord.errors import UsageError
-from polyrecord.format.layout import OPEN_DIR, SUFFIX, TREES, check_writer
+from polyrecord.format.layout import OPEN_DIR, SUFFIX, TREES, check_stream, check_writer
+from polyrecord.record.admission import Admission
+from polyrecord.record.blocks import PendingBlock
 from polyrecord.record.files import remove_if_empty
 from polyrecord.record.identity import Manifest, read_manifest, session_manifest
-from polyrecord.record.item import CLOSE
+from polyrecord.record.item import CLOSE, Item
 from polyrecord.record.numbering import Numbering
 from polyrecord.record.policy import BlockPolicy, RotatePolicy
 from polyrecord.record.shards import ShardSet
@@ -22,6 +26,8 @@ from polyrecord.record.steps import Steps
 from polyrecord.times import format_ts
 
 _NS_BOUND = 1 << 63
+_AT_ONCE = 256  # events
+_SHARE = 8  # part of a block that is numbered at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +36,23 @@ class BulkOutcome:
 
     events: int
     shards: tuple[Path, ...]
+
+
+class _Given:
+    """Events that have their times, of which none may be left out."""
+
+    def drop(self, item: Item, _: str) -> None:
+        error = sys.exc_info()[1]
+        raise ValueError(f"{item[1]} at {format_ts(item[0])} cannot be recorded: {error}") from error
+
+    def release(self, _: int) -> None:
+        """Nothing is counted here."""
+
+    def stamp(self, ts_ns: int) -> int:
+        return ts_ns
+
+    def stamps(self, ts_ns: Iterable[int]) -> list[int]:
+        return list(ts_ns)
 
 
 class BulkWriter:
@@ -63,7 +86,13 @@ class BulkWriter:
         self._shards = ShardSet(
             root, writer, rotate or RotatePolicy(), time.monotonic_ns, self._manifest.ensure
         )
-        self._numbering = Numbering(self._shards.write, blocks or BlockPolicy(), index_keys)
+        blocks = blocks or BlockPolicy()
+        self._cut: deque[PendingBlock] = deque()
+        self._numbering = Numbering(self._cut.append, blocks, index_keys)
+        self._admission = Admission(_Given(), self._numbering, _Given(), self._steps)
+        self._items: list[Item] = []
+        self._item_bytes, self._most_bytes = 0, blocks.content_bytes // _SHARE
+        self._latest = -_NS_BOUND
         self._manifest.content["index_keys"] = list(self._numbering.declared_paths)
         self._finished = False
         self._remove_interrupted()
@@ -83,13 +112,37 @@ class BulkWriter:
             raise ValueError("data has a line break")
         if not -_NS_BOUND <= ts_ns < _NS_BOUND:
             raise ValueError("a time that 64 bits of nanoseconds cannot hold, 1677 to 2262")
-        payload, trace_id, envelope = self._steps.clean(ts_ns, data + CLOSE, trace_id, envelope)
-        self._numbering.add(ts_ns, format_ts(ts_ns), event_type, payload, trace_id, envelope, stream)
+        if stream is not None:
+            check_stream(stream)
+        self._items.append((ts_ns, event_type, trace_id, data + CLOSE, envelope, stream))
+        self._item_bytes += len(data)
+        if self._item_bytes >= self._most_bytes or len(self._items) >= _AT_ONCE:
+            self._number()
+
+    def _number(self) -> None:
+        """Number what was added, at once where it is in the order of time, and write full blocks."""
+        items, self._items, self._item_bytes = self._items, [], 0
+        if not items:
+            return
+        times = [item[0] for item in items]
+        if times[0] >= self._latest and times == sorted(times):
+            self._admission.take(items)
+        else:
+            for item in items:
+                self._admission.take_one(item)
+        self._latest = max(self._latest, *times)
+        self._write_cut()
+
+    def _write_cut(self) -> None:
+        while self._cut:
+            self._shards.write(self._cut.popleft())
 
     def finish(self, **metadata: Any) -> BulkOutcome:
         """Seal everything and say in the manifest that it ended, with more `metadata`."""
         self._finished = True
+        self._number()
         self._numbering.cut()
+        self._write_cut()
         self._shards.close()
         self._manifest.content["metadata"].update(metadata)
         self._manifest.write(ended=format_ts(time.time_ns()), streams=self._shards.totals)

@@ -10,16 +10,17 @@ import threading
 from collections import deque
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import orjson
 
 from polyrecord.clock import Clock
 from polyrecord.events.routes import TELEMETRY
 from polyrecord.format.layout import check_stream
+from polyrecord.record.admission import Admission
 from polyrecord.record.blocks import DAY_NS, PendingBlock
 from polyrecord.record.identity import Manifest, new_writer_id, session_manifest
-from polyrecord.record.item import CLOSE, OVERHEAD
+from polyrecord.record.item import CLOSE, Item
 from polyrecord.record.numbering import Numbering
 from polyrecord.record.others import recoveries
 from polyrecord.record.outcomes import FlushTicket
@@ -42,6 +43,30 @@ from polyrecord.times import SECOND, format_ts
 
 _RECOVERY_SECONDS = 10.0  # a close waits so long for the shards of others
 _MAX_BACKLOG = 16 << 20  # bytes of lines handed to the writer and not yet written
+
+
+Arrived: TypeAlias = tuple[str, bytes, str | None, Mapping[str, str] | None]
+"""Type, data as one JSON value, trace id, envelope fields."""
+
+
+class _Arrival:
+    """When the events at hand came: all have the same time. Keeps those that cannot be recorded."""
+
+    def __init__(self) -> None:
+        self.mono_ns = self.ts = 0
+        self.dropped: list[Item] = []
+
+    def drop(self, item: Item, _: str) -> None:
+        self.dropped.append(item)
+
+    def release(self, _: int) -> None:
+        """Nothing is counted here."""
+
+    def stamp(self, _: int) -> int:
+        return self.ts
+
+    def stamps(self, mono_ns: Iterable[int]) -> list[int]:
+        return [self.ts for _ in mono_ns]
 
 
 class Intake:
@@ -93,8 +118,8 @@ class Intake:
         self._manifest.content["index_keys"] = list(self._numbering.declared_paths)
         self._steps = privacy.steps()
         self._timeline = Timeline(clock)
-        self._ts, self._ts_text = 0, ""
-        self._oldest_ns = 0  # monotonic time of the oldest event not yet cut
+        self._arrival = _Arrival()
+        self._admission = Admission(self._arrival, self._numbering, self._arrival, self._steps)
         self._ticked_ns = clock.mono_ns()
         self._writer.start()
         self._recovered: deque[dict[str, Any]] = deque()
@@ -132,39 +157,40 @@ class Intake:
         """The events that follow have arrived now."""
         mono = self._clock.mono_ns()
         step = self._timeline.check()
-        self._ts = self._timeline.stamp(mono)
-        self._ts_text = format_ts(self._ts)
+        ts = self._timeline.stamp(mono)
+        self._arrival.mono_ns, self._arrival.ts = mono, ts
         if not self._numbering.pending:
-            self._oldest_ns = mono
+            self._admission.oldest_ns = mono
         if step is not None:
             payload = orjson.dumps(clock_step_data(step)) + CLOSE
-            self._numbering.add(self._ts, self._ts_text, "clock_step", payload, stream=TELEMETRY)
+            self._numbering.add(ts, format_ts(ts), "clock_step", payload, stream=TELEMETRY)
 
-    def add(
+    def add_all(self, events: Iterable[Arrived]) -> list[int]:
+        """Take the next events; the places of those that cannot be recorded."""
+        items = [self._item(*event) for event in events]
+        self._arrival.dropped.clear()
+        self._admission.take(items)
+        dropped = {id(item) for item in self._arrival.dropped}
+        return [at for at, item in enumerate(items) if id(item) in dropped]
+
+    def _item(
         self, event_type: str, data: bytes, trace_id: str | None, envelope: Mapping[str, str] | None
-    ) -> None:
-        """Take the next event; `data` is one JSON value."""
-        if not self._steps.takes(event_type, trace_id):
-            return
-        fields: Mapping[str, str] | None = {**self._bot, **envelope} if envelope else self._bot
-        payload, trace_id, fields = self._steps.clean(self._ts, data + CLOSE, trace_id, fields)
-        charge = len(data) + OVERHEAD
-        self._numbering.add(
-            self._ts, self._ts_text, event_type, payload, trace_id, fields, self._stream, charge
-        )
+    ) -> Item:
+        fields = {**self._bot, **envelope} if envelope else self._bot
+        return self._arrival.mono_ns, event_type, trace_id, data + CLOSE, fields, self._stream
 
     def keep_time(self) -> float:
         """Do what time asks for; returns the seconds until it asks again."""
         now = self._clock.mono_ns()
         self._keep_ledger(now)
-        if self._numbering.pending and now - self._oldest_ns >= self._flush_ns:
+        if self._numbering.pending and now - self._admission.oldest_ns >= self._flush_ns:
             self._numbering.cut()
         if now - self._ticked_ns >= SECOND and not self.full and self.trouble is None:
             self._ticked_ns = now
             self._writer.order(Tick(self._timeline.wall(now) // DAY_NS))
         if not self._numbering.pending:
             return 1.0
-        return min(1.0, (self._oldest_ns + self._flush_ns - now) / SECOND)
+        return min(1.0, (self._admission.oldest_ns + self._flush_ns - now) / SECOND)
 
     def close(self) -> FlushTicket:
         """Write and seal everything; the ticket says how it went. A failing disk is waited for so long."""
@@ -186,7 +212,7 @@ class Intake:
         while self._recovered:
             ts = self._timeline.stamp(now)
             if not self._numbering.pending:
-                self._oldest_ns = now
+                self._admission.oldest_ns = now
             payload = orjson.dumps(self._recovered.popleft()) + CLOSE
             self._numbering.add(ts, format_ts(ts), "recovered", payload, stream=TELEMETRY)
 

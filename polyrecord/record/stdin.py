@@ -189,30 +189,39 @@ class StdinRecorder:
             self._take([rest], self._reader.read_last)
 
     def _take(self, lines: list[RawLine], read: Callable[[bytes], WireEvent | None]) -> None:
-        counts, add = self.counts, self.intake.add
-        for line in lines:
-            counts.lines += 1
+        """Parse all, then number what is an event at once."""
+        first = self.counts.lines + 1
+        self.counts.lines += len(lines)
+        events: list[tuple[int, WireEvent]] = []
+        for number, line in enumerate(lines, first):
             try:
                 event = read(line if type(line) is bytes else _refuse(line))
-                if event is None:
-                    counts.blank += 1
-                    continue
-                event_type, data, trace_id, envelope, rewritten = event
-                add(event_type, data, trace_id, envelope)
             except BadLine as bad:
-                self._reject(line, bad)
+                self._reject(number, line, bad)
             except Exception as error:  # noqa: BLE001 - one line must not stop the rest
-                self._reject(line, BadLine("unrecordable", type(error).__name__))
+                self._reject(number, line, BadLine("unrecordable", type(error).__name__))
             else:
-                counts.events += 1
-                counts.rewritten += rewritten
+                if event is None:
+                    self.counts.blank += 1
+                else:
+                    events.append((number, event))
+        self._record(events, lines, first)
 
-    def _reject(self, line: RawLine, bad: BadLine) -> None:
+    def _record(self, events: list[tuple[int, WireEvent]], lines: list[RawLine], first: int) -> None:
+        refused = self.intake.add_all(event[:4] for _, event in events)
+        self.counts.rewritten += sum(event[4] for _, event in events)
+        for at in refused:
+            number, (*_, rewritten) = events[at]
+            self.counts.rewritten -= rewritten
+            self._reject(number, lines[number - first], BadLine("unrecordable"))
+        self.counts.events += len(events) - len(refused)
+
+    def _reject(self, number: int, line: RawLine, bad: BadLine) -> None:
         self.counts.rejected += 1
         self.counts.reasons[bad.reason] += 1
         text = line.start if isinstance(line, TooLong) else line
-        self.rejects.add(self.counts.lines, bad.reason, bad.detail, text)
-        self._on_reject(self.counts.lines, bad)
+        self.rejects.add(number, bad.reason, bad.detail, text)
+        self._on_reject(number, bad)
 
     def _flush_rejects(self) -> None:
         now = self._clock.mono_ns()

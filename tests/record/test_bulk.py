@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import orjson
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from polyrecord.errors import UsageError
 from polyrecord.format.block import parse_header
@@ -185,3 +188,39 @@ def test_a_time_that_64_bits_cannot_hold_is_refused(tmp_path: Path) -> None:
             bulk.add(1 << 63, "signal", b"{}")
         bulk.add((1 << 63) - 1, "signal", b"{}")
     assert [line["ts"] for line in read_lines(tmp_path)] == ["2262-04-11T23:47:16.854775807Z"]
+
+
+@given(
+    st.lists(st.integers(-3 * DAY, 3 * DAY), min_size=1, max_size=40),
+    st.booleans(),
+    st.sampled_from([1, 500, 1 << 18]),
+)
+def test_events_in_any_order_of_time_keep_their_times_and_order(
+    times: list[int], in_order: bool, content_bytes: int
+) -> None:
+    times = sorted(times) if in_order else times
+    with TemporaryDirectory() as folder:
+        root = Path(folder)
+        with BulkWriter(root, WRITER, blocks=BlockPolicy(content_bytes)) as bulk:
+            for ts in times:
+                bulk.add(NOON + ts, "signal", b"{}")
+        events = sorted(read_lines(root), key=lambda event: int(event["seq"]))
+        assert [parse_ts(event["ts"]) for event in events] == [NOON + ts for ts in times]
+        for block in blocks(root):
+            own = [parse_ts(event["ts"]) for event in block.events]
+            assert (block.header.min_ts, block.header.max_ts) == (min(own), max(own))
+            assert len({event["ts"][:10] for event in block.events}) == 1
+        assert_accounted(root)
+
+
+def test_an_event_that_cannot_be_recorded_is_an_error_and_nothing_is_kept(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"signal at .*000005Z cannot be recorded"):
+        _record_broken(tmp_path)
+    assert shard_files(tmp_path) == []
+
+
+def _record_broken(root: Path) -> None:
+    with BulkWriter(root, WRITER) as bulk:
+        fill(bulk, 5)
+        bulk.add(NOON + 5, "signal", b'{"order_id":')
+        fill(bulk, 5, NOON + 6)

@@ -405,3 +405,17 @@ def test_an_input_that_cannot_be_read_is_told_and_what_came_before_is_kept(tmp_p
         ending = feed.end()
     assert (ending.whole, ending.read_error) == (False, "Is a directory")
     assert numbers(tmp_path) == [0, 1, 2]
+
+
+def test_events_that_cannot_be_recorded_are_named_and_cost_the_others_nothing(tmp_path: Path) -> None:
+    intake = Intake(tmp_path, SystemClock())
+    intake.arrive()
+    broken = ("signal", b'{"order_id":', None, None)
+    assert intake.add_all(
+        [("signal", b"{}", "ab", None), broken, ("note", b"1", None, {"level": "WARN"})]
+    ) == [1]
+    assert intake.add_all([]) == []
+    assert intake.close().wait(10).ok
+    found = [(event["seq"], event["event_type"], event["data"]) for event in read_lines(tmp_path)]
+    assert found == [(1, "signal", {}), (2, "note", 1)]
+    assert_accounted(tmp_path)
