@@ -1,7 +1,7 @@
 """Which blocks hold a key: the tables of a sealed shard's directory (docs/format.md, section 5).
 
-About two bytes a key. A key is kept as the number of its cell, of twenty to forty cells for each key, and a block
-as the number of its group, of at most 256: enough to say where a key is not.
+About two bytes a key. A key is kept as the number of its cell, of twenty to forty cells for each key, and a
+block as the number of its group, of at most 256: enough to say where a key is not.
 
 A table is made beside a program that waits for the interpreter. So nothing but the sort looks at keys one by
 one: bytes of many u32s side by side are taken as one large int, and that is shifted, masked and subtracted.
