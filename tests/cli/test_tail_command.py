@@ -24,7 +24,7 @@ from polyrecord.errors import ArchiveMissing
 from polyrecord.format.layout import CURSORS
 from polyrecord.read.tail.cursor import Cursor, cursor_path
 from tests.cli.conftest import Run
-from tests.read.archives import NOON, ArchiveMaker, Given
+from tests.read.archives import NOON, ArchiveMaker, Given, damage_block
 
 POLYRECORD = [sys.executable, "-c", "import sys; from polyrecord.cli.app import main; sys.exit(main())"]
 
@@ -205,10 +205,9 @@ def test_damage_is_told_while_following(archive: ArchiveMaker) -> None:
         assert b"the cursor is new and starts now" in process.stderr.readline()
         made = ArchiveMaker(archive.root.parent / "other")
         (path,) = made.signals(50, "20261120t130000.host.3.cccc")
-        content = bytearray(path.read_bytes())
-        content[len(content) // 2] ^= 0xFF
+        damage_block(path, 1)
         place = archive.root / path.relative_to(made.root)
-        place.with_suffix(".tmp").write_bytes(content)
+        place.with_suffix(".tmp").write_bytes(path.read_bytes())
         place.with_suffix(".tmp").rename(place)
         assert process.stderr.readline().startswith(b"warning: ")
         assert next_number(process) == 0

@@ -97,3 +97,19 @@ def open_again(path: Path) -> Path:
     folder = path.parent / "_open"
     folder.mkdir(exist_ok=True)
     return path.rename(folder / path.name)
+
+
+def start_of(raw: bytes | bytearray, number: int) -> int:
+    """Offset of a block, counted from 0."""
+    at = -1
+    for _ in range(number + 1):
+        at = raw.index(b"\x1f\x8b\x08\x04", at + 1)
+    return at
+
+
+def damage_block(shard: Path, number: int) -> None:
+    """Flip a byte in the lines of a block; its header stays as it was."""
+    raw = bytearray(shard.read_bytes())
+    at = start_of(raw, number)
+    raw[at + 12 + int.from_bytes(raw[at + 10 : at + 12], "little") + 20] ^= 0xFF
+    shard.write_bytes(raw)

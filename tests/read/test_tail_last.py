@@ -19,7 +19,7 @@ from polyrecord.read.single import SingleFile
 from polyrecord.read.tail.last import last_lines
 from polyrecord.read.where import parse_condition
 from polyrecord.times import SECOND
-from tests.read.archives import NOON, ArchiveMaker, Given
+from tests.read.archives import NOON, ArchiveMaker, Given, damage_block
 
 DAY = 86_400 * SECOND
 TYPES = ("signal", "latency", "book_delta")
@@ -161,9 +161,7 @@ def test_as_many_as_there_are(archive: ArchiveMaker, count: int) -> None:
 def test_a_damaged_block_is_found_and_read_around(archive: ArchiveMaker) -> None:
     (path,) = archive.signals(200)
     whole = archive.read()
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 0xFF
-    path.write_bytes(content)
+    damage_block(path, 5)
     explain = Explain()
     found = last_lines(Archive(archive.root), Selection(), 200, explain)
 

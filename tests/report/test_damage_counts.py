@@ -16,6 +16,7 @@ from polyrecord.report.info import describe
 from polyrecord.report.question import Question
 from polyrecord.report.trace import tell_trace
 from polyrecord.times import SECOND, parse_ts
+from tests.read.archives import damage_block, start_of
 
 NOON = parse_ts("2026-11-20T12:00:00Z")
 DECISION = b'{"strategy":"s","decision":"REJECT","reason":"r","gross_edge":"1","order_id":"o-%d"}'
@@ -31,22 +32,6 @@ def shard(tmp_path: Path) -> Path:
             writer.add(NOON + number * SECOND, "decision", data, trace_id=trace)
         (path,) = writer.finish().shards
     return path
-
-
-def start_of(raw: bytes | bytearray, number: int) -> int:
-    """Offset of a block, counted from 0."""
-    at = -1
-    for _ in range(number + 1):
-        at = raw.index(b"\x1f\x8b\x08\x04", at + 1)
-    return at
-
-
-def damage_block(shard: Path, number: int) -> None:
-    """Flip a byte in the lines of a block; its header stays as it was."""
-    raw = bytearray(shard.read_bytes())
-    at = start_of(raw, number)
-    raw[at + 12 + int.from_bytes(raw[at + 10 : at + 12], "little") + 20] ^= 0xFF
-    shard.write_bytes(raw)
 
 
 def test_events_of_a_damaged_block_are_unknown_and_not_kept(tmp_path: Path, shard: Path) -> None:
