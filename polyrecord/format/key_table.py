@@ -49,11 +49,15 @@ class KeyTableBuilder:
         self._blocks = self._widest = self._mask = 0
 
     def add(self, keys: Sequence[int]) -> None:
-        """Take the keys of the next block, ascending."""
+        """Take the keys of the next block: ascending, as a header should have them, or not."""
         packed = pack_words(keys)
+        firsts = packed[3::4]
+        if bytes(sorted(firsts)) != firsts:
+            packed = pack_words(sorted(keys))
+            firsts = packed[3::4]
         entries = self._entries(packed, self._blocks // self._per_group)
         self._blocks += 1
-        cuts = map(bisect_left, repeat(packed[3::4]), self._edges)
+        cuts = map(bisect_left, repeat(firsts), self._edges)
         at = 0
         for bucket, cut in zip(self._buckets, (*cuts, len(keys)), strict=True):
             bucket.extend(entries[4 * at : 4 * cut])

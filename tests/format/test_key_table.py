@@ -72,6 +72,12 @@ def test_a_table_is_the_one_that_the_specification_describes(
     assert built(blocks, keys, count) == table_of(blocks, keys, count)
 
 
+@given(st.lists(st.permutations([0, 5, 1 << 24, (1 << 24) + 70_000, 1 << 31, LAST]), max_size=4))
+def test_keys_that_are_not_in_order_make_the_same_table(blocks: list[list[int]]) -> None:
+    """Announced are so many keys that there are many buckets."""
+    assert built(blocks, 10**7, 4) == table_of(blocks, 10**7, 4)
+
+
 @pytest.mark.parametrize(
     "pool", [range(0, 1 << 32, 1_048_583), range(0, 1 << 32, 4001), range(70_000)], ids=len
 )
