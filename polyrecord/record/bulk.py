@@ -176,4 +176,8 @@ class BulkWriter:
         if error is not None:
             self.discard()
         elif not self._finished:
-            self.finish()
+            try:
+                self.finish()
+            except BaseException:
+                self.discard()
+                raise

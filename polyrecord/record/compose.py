@@ -86,14 +86,14 @@ class Composer:
         envelopes = part.distinct_envelopes
         if len(envelopes) == 1:
             return self._fields_text(part.envelopes[0]).encode()
-        texts = {id(envelope): fields_text(envelope).encode() for envelope in envelopes}
+        texts = {id(envelope): _fields_of(envelope).encode() for envelope in envelopes}
         return [texts[id(envelope)] for envelope in part.envelopes]
 
     def _fields_text(self, envelope: Envelope) -> str:
         """The fields of an envelope; those of a recorder's own are asked for again and again."""
         known, text = self._fields
         if envelope is not known:
-            text = fields_text(envelope)
+            text = _fields_of(envelope)
             self._fields = envelope, text
         return text
 
@@ -105,7 +105,7 @@ class Composer:
         return keys
 
 
-def fields_text(envelope: Envelope) -> str:
+def _fields_of(envelope: Envelope) -> str:
     """The fields of an envelope as they stand in a line."""
     if not envelope:
         return ""

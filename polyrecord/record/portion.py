@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import Self, TypeAlias
+from typing import Self
 
 from polyrecord.record.item import OVERHEAD, Envelope, Item, Payload
-
-Times: TypeAlias = Callable[[Sequence[int]], Sequence[int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,16 +26,21 @@ class Portion:
     payloads: Sequence[bytes]
 
     @classmethod
-    def of(cls, items: Sequence[Item], times: Times, encode: Callable[..., bytes]) -> Self:
+    def of(
+        cls,
+        items: Sequence[Item],
+        stamps_of: Callable[[Sequence[int]], Sequence[int]],
+        encode: Callable[..., bytes],
+    ) -> Self:
         """The columns of these items, at least one.
 
-        `times` makes timestamps of monotonic times, `encode` a raw frame's payload.
+        `stamps_of` makes timestamps of monotonic times, `encode` a raw frame's payload.
         """
         mono_ns, types, traces, recorded, envelopes, streams = zip(*items, strict=True)
         payloads = recorded
         if set(map(type, recorded)) != {bytes}:
             payloads = tuple(one if isinstance(one, bytes) else encode(*one) for one in recorded)
-        return cls(times(mono_ns), types, traces, recorded, envelopes, streams, payloads)
+        return cls(stamps_of(mono_ns), types, traces, recorded, envelopes, streams, payloads)
 
     def __len__(self) -> int:
         return len(self.stamps)

@@ -24,13 +24,14 @@ from polyrecord.read.selection import Selection
 from polyrecord.record.files import make_directory, sync_directory
 from polyrecord.record.identity import write_manifest
 from polyrecord.record.recovery.find import read_manifest
-from polyrecord.record.regular import open_regular, read_at
+from polyrecord.record.regular import read_at
 from polyrecord.times import format_ts
 from polyrecord.transfer.place import check_out, new_archive
 from polyrecord.upkeep.copying import copy_bytes, copy_folders
 from polyrecord.upkeep.living import manifest_place
 from polyrecord.upkeep.mended import note_removed, write_mended
 from polyrecord.upkeep.names import list_archive
+from polyrecord.upkeep.opening import open_shard, tell_unreadable
 from polyrecord.upkeep.parts import parts_of
 from polyrecord.upkeep.problems import Kind, Problem
 from polyrecord.upkeep.salvage_tally import Salvaged, SalvageTally
@@ -151,7 +152,10 @@ class _Salvage:
     # -- shards ----------------------------------------------------------------------------------------------
 
     def _shard(self, name: ShardName) -> None:
-        opened = self._open(name)
+        try:
+            opened = open_shard(self._root, name, self.tally.problems)
+        except FileNotFoundError:
+            return
         if opened is None:
             return
         name, descriptor = opened
@@ -164,24 +168,9 @@ class _Salvage:
         except OSError as error:
             if self._place is not None and (error.filename or "").startswith(str(self._place)):
                 raise
-            self._unreadable(name, error)
+            tell_unreadable(name, error, self.tally.problems)
         finally:
             os.close(descriptor)
-
-    def _open(self, name: ShardName) -> tuple[ShardName, int] | None:
-        for place in (name, name.as_sealed()):
-            try:
-                return place, open_regular(self._root / place.path)
-            except FileNotFoundError:
-                continue
-            except OSError as error:
-                self._unreadable(place, error)
-                return None
-        return None
-
-    def _unreadable(self, name: ShardName, error: OSError) -> None:
-        what = f"shard cannot be read: {error.strerror}"
-        self.tally.problems.add(Problem(name.path, what, events=None, loses=True), name.writer)
 
     def _copy(self, facts: ShardFacts, descriptor: int) -> None:
         self.tally.copy(facts)

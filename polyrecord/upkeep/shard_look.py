@@ -10,6 +10,7 @@ from typing import TypeAlias
 from polyrecord.format.layout import ShardName
 from polyrecord.read.pruned import was_pruned
 from polyrecord.record.regular import open_regular
+from polyrecord.upkeep.opening import open_shard, tell_unreadable
 from polyrecord.upkeep.problems import Problem, Problems
 from polyrecord.upkeep.shard_check import check_shard
 from polyrecord.upkeep.shard_facts import ShardFacts
@@ -38,7 +39,7 @@ class ShardLooks:
                 before = os.fstat(descriptor)
                 facts = check_shard(self._root, name, descriptor, self._advance)
             except OSError as error:
-                self._unreadable(name, error)
+                tell_unreadable(name, error, self._problems)
                 return None
             finally:
                 os.close(descriptor)
@@ -60,19 +61,14 @@ class ShardLooks:
             os.close(descriptor)
 
     def _open(self, name: ShardName) -> tuple[ShardName, int] | None:
-        """The shard where it lies now; None, and a problem unless it was pruned, where it is nowhere."""
-        for place in (name, name.as_sealed()):
-            try:
-                return place, open_regular(self._root / place.path)
-            except FileNotFoundError:
-                continue
-            except OSError as error:
-                self._unreadable(place, error)
-                return None
-        if not was_pruned(self._root, name):
-            what = "shard has gone while the archive was verified"
-            self._problems.add(Problem(name.path, what, events=None, loses=True), name.writer)
-        return None
+        """The shard where it lies now; None, and a problem unless it was pruned, where it cannot be had."""
+        try:
+            return open_shard(self._root, name, self._problems)
+        except FileNotFoundError:
+            if not was_pruned(self._root, name):
+                what = "shard has gone while the archive was verified"
+                self._problems.add(Problem(name.path, what, events=None, loses=True), name.writer)
+            return None
 
     def _has_changed(self, name: ShardName, before: os.stat_result) -> bool:
         try:
@@ -80,10 +76,6 @@ class ShardLooks:
         except OSError:
             return True
         return _identity(now) != _identity(before)
-
-    def _unreadable(self, name: ShardName, error: OSError) -> None:
-        what = f"shard cannot be read: {error.strerror}"
-        self._problems.add(Problem(name.path, what, events=None, loses=True), name.writer)
 
     def _advance(self, more: int) -> None:
         self._done += more
